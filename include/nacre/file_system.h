@@ -1,0 +1,111 @@
+#pragma once
+
+// The seam behind which every file operation of nacre stands, so that a simulator or a
+// fault injector can take the place of the kernel.
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "nacre/result.h"
+#include "nacre/types.h"
+
+namespace nacre {
+
+struct OpenOptions {
+  bool writable = false;
+  bool create = false;     ///< Create when missing (needs `writable`).
+  bool exclusive = false;  ///< With `create`: fail with `busy` when the file exists.
+  bool direct = false;     ///< O_DIRECT: offset, size and memory aligned to 4096 bytes.
+  bool data_sync = false;  ///< O_DSYNC: each write is durable when it returns.
+};
+
+/// An open file. Closed by destruction.
+///
+/// Thread safety: reads and writes of disjoint ranges may run at once. Every error carries the
+/// file's path, the offset and errno.
+class File {
+ public:
+  virtual ~File() = default;
+
+  /// Reads `buffer.size()` bytes at `offset`, or as many as there are before the end of the file;
+  /// returns how many. Short reads before the end are continued inside.
+  virtual Result<std::size_t> read_at(std::uint64_t offset, std::span<std::byte> buffer) = 0;
+
+  /// Writes all of `bytes` at `offset`; short writes are continued inside.
+  /// Durability: with `data_sync`, `bytes` are durable on success; otherwise after `sync_data`.
+  /// Errors: `no_space`, `io`. After an error any part of the range may have been written.
+  virtual Status write_at(std::uint64_t offset, Bytes bytes) = 0;
+
+  /// Reserves space for [offset, offset + bytes) and extends the file over it; reads as zeros.
+  /// Errors: `no_space`, `unsupported`, `io`.
+  virtual Status preallocate(std::uint64_t offset, std::uint64_t bytes) = 0;
+
+  virtual Status resize(std::uint64_t bytes) = 0;
+
+  /// Durability: on success every write completed before the call, with the metadata needed to
+  /// read it back. After a failure nothing is known, and a later success proves nothing about it.
+  virtual Status sync_data() = 0;
+  /// As `sync_data`, with all other metadata too (fsync).
+  virtual Status sync() = 0;
+
+  virtual Result<std::uint64_t> size() = 0;
+
+  /// Takes an exclusive advisory lock, held until the File is destroyed or the process dies.
+  /// Errors: `busy` when somebody else holds it.
+  virtual Status lock_exclusive() = 0;
+
+  virtual const std::filesystem::path& path() const noexcept = 0;
+
+  /// The descriptor for mapping, or -1 when no kernel file stands behind.
+  virtual int native_handle() const noexcept = 0;
+};
+
+struct FileStat {
+  std::uint64_t bytes = 0;
+  bool is_directory = false;
+};
+
+/// Thread safety: every member may be called from any thread. Every error carries path and errno.
+class FileSystem {
+ public:
+  virtual ~FileSystem() = default;
+
+  /// Errors: `not_found`, `busy` (with `exclusive`), `unsupported` (`direct` refused),
+  /// `no_space`, `io`.
+  virtual Result<std::unique_ptr<File>> open(const std::filesystem::path& path,
+                                             const OpenOptions& options) = 0;
+  /// Replaces `to` atomically.
+  /// Durability: only after `sync_directory` of the parent directories.
+  virtual Status rename(const std::filesystem::path& from, const std::filesystem::path& to) = 0;
+  /// Errors: `not_found`, `io`.
+  virtual Status remove(const std::filesystem::path& path) = 0;
+  /// Creates one directory; success when it exists already.
+  virtual Status create_directory(const std::filesystem::path& path) = 0;
+  /// Names (not paths) in `path`, sorted.
+  virtual Result<std::vector<std::string>> list_directory(const std::filesystem::path& path) = 0;
+  /// Errors: `not_found`, `io`.
+  virtual Result<FileStat> stat(const std::filesystem::path& path) = 0;
+  /// Durability: on success every create, rename and remove in `path` before the call.
+  virtual Status sync_directory(const std::filesystem::path& path) = 0;
+};
+
+/// The kernel's files.
+class PosixFileSystem final : public FileSystem {
+ public:
+  Result<std::unique_ptr<File>> open(const std::filesystem::path& path,
+                                     const OpenOptions& options) override;
+  Status rename(const std::filesystem::path& from, const std::filesystem::path& to) override;
+  Status remove(const std::filesystem::path& path) override;
+  Status create_directory(const std::filesystem::path& path) override;
+  Result<std::vector<std::string>> list_directory(const std::filesystem::path& path) override;
+  Result<FileStat> stat(const std::filesystem::path& path) override;
+  Status sync_directory(const std::filesystem::path& path) override;
+};
+
+}  // namespace nacre

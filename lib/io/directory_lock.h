@@ -1,0 +1,27 @@
+#pragma once
+
+// One writer for one directory: an advisory lock on its LOCK file, which holds the owner's pid for
+// whoever is refused.
+
+#include <filesystem>
+#include <memory>
+
+#include "nacre/file_system.h"
+#include "nacre/result.h"
+
+namespace nacre {
+
+class DirectoryLock {
+ public:
+  /// Takes the lock of `directory`, creating its LOCK file when there is none. Held until
+  /// destruction or the death of the process.
+  /// Errors: `busy` (names the holder's pid), `io`, `no_space`.
+  static Result<DirectoryLock> acquire(FileSystem& file_system,
+                                       const std::filesystem::path& directory);
+
+ private:
+  explicit DirectoryLock(std::unique_ptr<File> file) : file_(std::move(file)) {}
+  std::unique_ptr<File> file_;
+};
+
+}  // namespace nacre

@@ -1,0 +1,159 @@
+#include "nacre/log.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <mutex>
+#include <utility>
+
+#include "lib/base/try.h"
+#include "lib/log/catalog.h"
+#include "lib/log/partition_core.h"
+#include "wal/lane_set.h"
+
+namespace nacre {
+namespace {
+
+/// The catalog of a log whose segments are of lanes below `lanes`.
+Result<Catalog> catalog_of_log(FileSystem& file_system, const std::filesystem::path& directory,
+                               const Uuid& uuid, std::uint32_t lanes) {
+  auto catalog = read_catalog(file_system, directory, uuid);
+  if (!catalog && catalog.error().code() == ErrorCode::kNotFound) {
+    // A log has a catalog from its creation on.
+    return Error(ErrorCode::kCorruption,
+                 "the file CATALOG of this log has been lost; nothing was changed; restore it from "
+                 "a copy")
+        .with_path(catalog.error().path());
+  }
+  if (catalog && lanes > catalog->next_lane()) {
+    return catalog_too_old(directory, lanes - 1, *catalog);
+  }
+  return catalog;
+}
+
+}  // namespace
+
+struct Log::Impl {
+  std::unique_ptr<wal::LaneSet> set;
+  mutable std::mutex mutex;  // Guards what follows; taken before any lock of a lane.
+  Catalog catalog;
+  std::vector<std::unique_ptr<TopicCore>> topics;  // Never shrinks; handles point into it.
+  bool closed = false;
+
+  const TopicCore* add_topic(const CatalogTopic& entry) {
+    std::vector<std::unique_ptr<PartitionCore>> partitions;
+    for (std::uint32_t i = 0; i < entry.partitions; ++i) {
+      partitions.push_back(std::make_unique<PartitionCore>(set->lane(entry.first_lane + i),
+                                                           set->environment().clock()));
+    }
+    topics.push_back(std::make_unique<TopicCore>(entry.name, std::move(partitions)));
+    return topics.back().get();
+  }
+
+  const TopicCore* find(std::string_view name) const {
+    const auto found =
+        std::ranges::find_if(topics, [name](const auto& topic) { return topic->name() == name; });
+    return found == topics.end() ? nullptr : found->get();
+  }
+
+  Result<const TopicCore*> create(std::string_view name, std::uint32_t partitions) {
+    if (closed) {
+      return Error(ErrorCode::kClosed, "the log is closed; open it again to create a topic");
+    }
+    NACRE_TRY(check_topic_name(name));
+    if (partitions < 1 || partitions > kMaxPartitions) {
+      return Error(ErrorCode::kInvalidArgument,
+                   fmt::format("{} partitions; choose 1 to {}", partitions, kMaxPartitions));
+    }
+    Catalog next = catalog;
+    next.topics.push_back(
+        {.name = std::string(name), .first_lane = catalog.next_lane(), .partitions = partitions});
+    // The topic must be in the catalog, durably, before a message is acknowledged in its lanes.
+    NACRE_TRY(write_catalog(set->environment().file_system(), set->directory(),
+                            set->superblock().uuid, next));
+    catalog = std::move(next);
+    return add_topic(catalog.topics.back());
+  }
+};
+
+Log::Log(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Log::Log(Log&&) noexcept = default;
+Log& Log::operator=(Log&&) noexcept = default;
+Log::~Log() = default;
+
+Result<Log> Log::open(const std::filesystem::path& directory, LogOptions options) {
+  auto impl = std::make_unique<Impl>();
+  impl->set = NACRE_TRY(wal::LaneSet::open(
+      directory,
+      {.kind = LogKind::kMessageLog,
+       .ordered_lanes = 0,
+       .segment_bytes = options.segment_bytes,
+       .spare_segments = options.spare_segments,
+       .domain = options.domain,
+       .environment = options.environment,
+       .on_create = [](FileSystem& file_system, const std::filesystem::path& created,
+                       const Uuid& uuid) { return write_catalog(file_system, created, uuid, {}); },
+       // Before recovery changes anything, like all that can be refused.
+       .on_examined = [&impl](FileSystem& file_system, const std::filesystem::path& found,
+                              const Uuid& uuid, std::uint32_t lanes) -> Status {
+         auto catalog = catalog_of_log(file_system, found, uuid, lanes);
+         if (!catalog) return catalog.error();
+         impl->catalog = *std::move(catalog);
+         return {};
+       }}));
+  for (const CatalogTopic& topic : impl->catalog.topics) impl->add_topic(topic);
+  return Log(std::move(impl));
+}
+
+Result<Topic> Log::create_topic(std::string_view name, std::uint32_t partitions) {
+  const std::lock_guard lock(impl_->mutex);
+  if (impl_->find(name) != nullptr) {
+    return Error(ErrorCode::kBusy, fmt::format("the topic \"{}\" exists already", name));
+  }
+  return Topic(NACRE_TRY(impl_->create(name, partitions)));
+}
+
+Result<Topic> Log::topic(std::string_view name) const {
+  const std::lock_guard lock(impl_->mutex);
+  const TopicCore* found = impl_->find(name);
+  if (found == nullptr) {
+    return Error(ErrorCode::kNotFound,
+                 fmt::format("there is no topic \"{}\"; create it, or look at topics()", name));
+  }
+  return Topic(found);
+}
+
+Result<Topic> Log::open_or_create_topic(std::string_view name, std::uint32_t partitions) {
+  const std::lock_guard lock(impl_->mutex);
+  if (const TopicCore* found = impl_->find(name); found != nullptr) return Topic(found);
+  return Topic(NACRE_TRY(impl_->create(name, partitions)));
+}
+
+std::vector<Topic> Log::topics() const {
+  const std::lock_guard lock(impl_->mutex);
+  std::vector<Topic> all;
+  for (const auto& topic : impl_->topics) all.push_back(Topic(topic.get()));
+  return all;
+}
+
+const RecoveryReport& Log::recovery() const noexcept { return impl_->set->report(); }
+const DomainInfo& Log::domain() const noexcept { return impl_->set->domain(); }
+const Uuid& Log::uuid() const noexcept { return impl_->set->superblock().uuid; }
+
+Status Log::close() {
+  {
+    const std::lock_guard lock(impl_->mutex);
+    impl_->closed = true;
+    for (const auto& topic : impl_->topics) {
+      for (const auto& partition : topic->partitions()) {
+        // An append beside us is in before this, or finds the partition closed.
+        const std::lock_guard writing(partition->writer_mutex());
+        partition->lane().refuse_writes();
+      }
+    }
+  }
+  // Without our locks: a callback that is still to come may look at the log.
+  return impl_->set->close();
+}
+
+}  // namespace nacre

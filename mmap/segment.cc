@@ -1,0 +1,119 @@
+#include "mmap/segment.h"
+
+#include <utility>
+
+#include "lib/base/assert.h"
+#include "lib/base/try.h"
+#include "mmap/segment_pool.h"
+
+namespace nacre {
+
+Segment::Segment(SegmentPool& pool, SegmentState state, std::size_t slot, bool settled,
+                 std::shared_ptr<pmem::Region> region)
+    : pool_(pool),
+      state_(state),
+      slot_(slot),
+      settled_(settled),
+      path_(pool.segment_path(state.id)),
+      writer_region_(region.get()),
+      region_(std::move(region)) {}
+
+Segment::~Segment() {
+  if (!retired_.load(std::memory_order_acquire)) return;
+  // Nobody pins this segment any more, so its bytes may be overwritten by the next use. Where the
+  // header cannot be written the file stays as it is; the next open finds that its lane has given
+  // it up, and frees it then.
+  SegmentState free = state_;
+  free.use = SegmentUse::kFree;
+  free.closed_cleanly = false;
+  free.next = SegmentId{};
+  if (!write_state(free)) return;
+  if (writer_region_ != nullptr && writer_region_->synchronous()) {
+    MutexLock lock(mutex_);
+    // Mapping and populating are the dear part of taking a segment; a mapped one is worth keeping.
+    pool_.give_back(state_, slot_, true, std::move(region_));
+    return;
+  }
+  pool_.give_back(state_, slot_, true, nullptr);
+}
+
+Status Segment::map(pmem::MapContent content) {
+  if (writer_region_ != nullptr) return {};
+  std::shared_ptr<pmem::Region> region =
+      NACRE_TRY(pool_.map_file(state_.id, state_.segment_bytes, content));
+  writer_region_ = region.get();
+  header_only_.reset();
+  MutexLock lock(mutex_);
+  region_ = std::move(region);
+  view_.reset();
+  return {};
+}
+
+void Segment::unmap_image() {
+  if (writer_region_ == nullptr || writer_region_->synchronous()) return;
+  writer_region_ = nullptr;
+  MutexLock lock(mutex_);
+  region_.reset();
+}
+
+Result<pmem::Region*> Segment::header_region() {
+  if (writer_region_ != nullptr) return writer_region_;
+  if (header_only_ == nullptr) {
+    header_only_ =
+        NACRE_TRY(pool_.map_file(state_.id, kSegmentDataOffset, pmem::MapContent::kKeep));
+  }
+  return header_only_.get();
+}
+
+Status Segment::write_state(SegmentState next) {
+  NACRE_ASSERT(next.id == state_.id && next.segment_bytes == state_.segment_bytes);
+  pmem::Region* region = NACRE_TRY(header_region());
+  NACRE_TRY(settle(*region));
+  const std::size_t other = 1 - slot_;
+  next.sequence = state_.sequence + 1;
+  const SegmentSlot slot = encode_segment_slot(next);
+  const std::size_t begin = other * kSegmentSlotBytes;
+  region->copy(begin, std::as_bytes(std::span(&slot, 1)));
+  // The new slot must be durable before anybody acts on the new state; until then the old slot,
+  // which is not touched, stands.
+  const pmem::Ticket ticket = NACRE_TRY(region->commit(begin, begin + sizeof slot));
+  NACRE_TRY(region->wait(ticket));
+  state_ = next;
+  slot_ = other;
+  return {};
+}
+
+Status Segment::sync_file() { return pool_.sync_file(state_.id); }
+
+Status Segment::settle(pmem::Region& region) {
+  if (settled_) return {};
+  // The slot that counts may have been read from a cache, the processor's or the device's, by which
+  // a writer that died had got it no further. It must be durable before the other slot, perhaps the
+  // only durable one, is overwritten.
+  if (region.synchronous()) {
+    region.flush(0, kSegmentDataOffset);
+    region.fence();
+  } else {
+    NACRE_TRY(sync_file());
+  }
+  settled_ = true;
+  return {};
+}
+
+void Segment::drop_view() {
+  MutexLock lock(mutex_);
+  view_.reset();
+}
+
+Result<SegmentPin> Segment::pin(ViewAccess access) {
+  MutexLock lock(mutex_);
+  if (region_ != nullptr) {
+    return SegmentPin{.segment = shared_from_this(),
+                      .memory = region_,
+                      .bytes = Bytes(region_->data(), region_->size())};
+  }
+  if (view_ == nullptr) view_ = NACRE_TRY(pool_.view_file(state_.id, access));
+  return SegmentPin{.segment = shared_from_this(), .memory = view_, .bytes = view_->bytes()};
+}
+
+}  // namespace nacre

@@ -1,0 +1,259 @@
+#include "pmem/media_guard.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <csignal>
+#include <thread>
+#include <vector>
+
+#include "lib/base/assert.h"
+#include "tests/support/temp_directory.h"
+
+namespace nacre::pmem {
+namespace {
+
+constexpr std::size_t kPageBytes = 4096;
+
+/// Two mapped pages of which the file has lost the second: reading that one is a SIGBUS.
+class TruncatedMapping {
+ public:
+  TruncatedMapping() {
+    // Gone before anybody reads: a process that dies of its fault leaves nothing behind.
+    const test::TempDirectory directory;
+    const auto path = directory.path() / "file";
+    const int descriptor = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    NACRE_ASSERT(descriptor >= 0);
+    NACRE_ASSERT(ftruncate(descriptor, 2 * kPageBytes) == 0);
+    void* address =
+        mmap(nullptr, 2 * kPageBytes, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
+    NACRE_ASSERT(address != MAP_FAILED);
+    data_ = static_cast<std::byte*>(address);
+    data_[0] = std::byte{7};
+    NACRE_ASSERT(ftruncate(descriptor, kPageBytes) == 0);
+    close(descriptor);
+  }
+  TruncatedMapping(const TruncatedMapping&) = delete;
+  TruncatedMapping& operator=(const TruncatedMapping&) = delete;
+  ~TruncatedMapping() { munmap(data_, 2 * kPageBytes); }
+
+  std::byte* data() const { return data_; }
+  std::byte* lost() const { return data_ + kPageBytes; }
+  Bytes all() const { return {data_, 2 * kPageBytes}; }
+
+ private:
+  std::byte* data_ = nullptr;
+};
+
+std::byte read(const std::byte* address) {
+  return *static_cast<const volatile std::byte*>(address);
+}
+
+TEST(MediaGuard, ReturnsNullWhenNothingFails) {
+  const TruncatedMapping mapping;
+  std::byte seen{};
+  EXPECT_EQ(catch_media_fault(mapping.all(), [&]() noexcept { seen = read(mapping.data()); }),
+            nullptr);
+  EXPECT_EQ(seen, std::byte{7});
+}
+
+TEST(MediaGuard, NamesTheAddressThatCouldNotBeRead) {
+  const TruncatedMapping mapping;
+  volatile bool reached_end = false;
+  const std::byte* const fault = catch_media_fault(mapping.all(), [&]() noexcept {
+    static_cast<void>(read(mapping.lost() + 100));
+    reached_end = true;
+  });
+  EXPECT_EQ(fault, mapping.lost() + 100);
+  EXPECT_FALSE(reached_end);
+}
+
+TEST(MediaGuard, CatchesAgainAndAgain) {
+  const TruncatedMapping mapping;
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_EQ(catch_media_fault(mapping.all(),
+                                [&]() noexcept { static_cast<void>(read(mapping.lost())); }),
+              mapping.lost());
+  }
+}
+
+TEST(MediaGuard, ACaughtFaultLeavesTheSignalMaskAlone) {
+  const TruncatedMapping mapping;
+  sigset_t wanted;
+  sigemptyset(&wanted);
+  sigaddset(&wanted, SIGUSR1);
+  sigset_t before;
+  ASSERT_EQ(pthread_sigmask(SIG_BLOCK, &wanted, &before), 0);
+  ASSERT_NE(
+      catch_media_fault(mapping.all(), [&]() noexcept { static_cast<void>(read(mapping.lost())); }),
+      nullptr);
+  sigset_t after;
+  ASSERT_EQ(pthread_sigmask(SIG_SETMASK, &before, &after), 0);
+  EXPECT_EQ(sigismember(&after, SIGUSR1), 1);
+  EXPECT_EQ(sigismember(&after, SIGBUS), 0);
+  EXPECT_EQ(sigismember(&after, SIGUSR2), 0);
+}
+
+TEST(MediaGuard, AnInnerFaultEndsTheInnerBodyAlone) {
+  const TruncatedMapping outer;
+  const TruncatedMapping inner;
+  volatile bool outer_went_on = false;
+  const std::byte* volatile inner_fault = nullptr;
+  const std::byte* const outer_fault = catch_media_fault(outer.all(), [&]() noexcept {
+    inner_fault = catch_media_fault(inner.all(),
+                                    [&]() noexcept { static_cast<void>(read(inner.lost() + 1)); });
+    outer_went_on = true;
+    static_cast<void>(read(outer.lost() + 2));
+  });
+  EXPECT_EQ(inner_fault, inner.lost() + 1);
+  EXPECT_TRUE(outer_went_on);
+  EXPECT_EQ(outer_fault, outer.lost() + 2);
+}
+
+TEST(MediaGuard, AFaultInTheOuterRangeLeavesTheInnerGuardToo) {
+  const TruncatedMapping outer;
+  const TruncatedMapping inner;
+  volatile bool went_on = false;
+  const std::byte* const fault = catch_media_fault(outer.all(), [&]() noexcept {
+    static_cast<void>(
+        catch_media_fault(inner.all(), [&]() noexcept { static_cast<void>(read(outer.lost())); }));
+    went_on = true;
+  });
+  EXPECT_EQ(fault, outer.lost());
+  EXPECT_FALSE(went_on);
+  // The inner guard is gone with its stack: the next one starts afresh.
+  EXPECT_EQ(
+      catch_media_fault(inner.all(), [&]() noexcept { static_cast<void>(read(inner.lost())); }),
+      inner.lost());
+}
+
+TEST(MediaGuard, EachThreadHasItsOwn) {
+  std::atomic<int> wrong = 0;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&wrong, t] {
+      const TruncatedMapping mapping;
+      for (int i = 0; i < 50; ++i) {
+        const std::byte* const fault = catch_media_fault(
+            mapping.all(), [&]() noexcept { static_cast<void>(read(mapping.lost() + t)); });
+        if (fault != mapping.lost() + t) ++wrong;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(wrong, 0);
+}
+
+// Each of these starts a fresh process, since the handler is installed once in a process's life.
+class MediaGuardDeathTest : public testing::Test {
+ protected:
+  void SetUp() override { testing::GTEST_FLAG(death_test_style) = "threadsafe"; }
+
+  static void set_previous_handler(void (*handler)(int)) {
+    struct sigaction action{};
+    action.sa_handler = handler;
+    NACRE_ASSERT(sigaction(SIGBUS, &action, nullptr) == 0);
+  }
+  static void install_guard(const TruncatedMapping& mapping) {
+    NACRE_ASSERT(catch_media_fault(mapping.all(), []() noexcept {}) == nullptr);
+  }
+  /// Reads the lost page while another range is guarded.
+  static void fault_outside(const TruncatedMapping& mapping) {
+    const std::byte other{};
+    static_cast<void>(catch_media_fault(
+        Bytes(&other, 1), [&]() noexcept { static_cast<void>(read(mapping.lost())); }));
+  }
+};
+
+TEST_F(MediaGuardDeathTest, AFaultOutsideEveryGuardDiesAsItWouldHave) {
+  const TruncatedMapping mapping;
+  EXPECT_EXIT(
+      {
+        set_previous_handler(SIG_DFL);
+        install_guard(mapping);
+        fault_outside(mapping);
+      },
+      testing::KilledBySignal(SIGBUS), "");
+}
+
+TEST_F(MediaGuardDeathTest, AFaultInAnIgnoringProcessDiesAsItWouldHave) {
+  const TruncatedMapping mapping;
+  EXPECT_EXIT(
+      {
+        set_previous_handler(SIG_IGN);
+        install_guard(mapping);
+        fault_outside(mapping);
+      },
+      testing::KilledBySignal(SIGBUS), "");
+}
+
+TEST_F(MediaGuardDeathTest, AFaultOutsideReachesThePreviousHandler) {
+  const TruncatedMapping mapping;
+  EXPECT_EXIT(
+      {
+        set_previous_handler([](int) { _exit(42); });
+        install_guard(mapping);
+        fault_outside(mapping);
+      },
+      testing::ExitedWithCode(42), "");
+}
+
+TEST_F(MediaGuardDeathTest, AFaultOutsideReachesAPreviousHandlerThatWantsTheAddress) {
+  const TruncatedMapping mapping;
+  EXPECT_EXIT(
+      {
+        struct sigaction action{};
+        action.sa_flags = SA_SIGINFO;
+        action.sa_sigaction = [](int, siginfo_t* info, void*) {
+          _exit(info->si_code == BUS_ADRERR && info->si_addr != nullptr ? 43 : 1);
+        };
+        NACRE_ASSERT(sigaction(SIGBUS, &action, nullptr) == 0);
+        install_guard(mapping);
+        fault_outside(mapping);
+      },
+      testing::ExitedWithCode(43), "");
+}
+
+TEST_F(MediaGuardDeathTest, ASignalSomebodySentIsNotAMediaFault) {
+  const TruncatedMapping mapping;
+  EXPECT_EXIT(
+      {
+        set_previous_handler(SIG_DFL);
+        static_cast<void>(catch_media_fault(mapping.all(), []() noexcept { raise(SIGBUS); }));
+      },
+      testing::KilledBySignal(SIGBUS), "");
+  EXPECT_EXIT(
+      {
+        set_previous_handler(SIG_IGN);
+        static_cast<void>(catch_media_fault(mapping.all(), []() noexcept { raise(SIGBUS); }));
+        _exit(0);
+      },
+      testing::ExitedWithCode(0), "");
+}
+
+/// Sends a SIGBUS that names an address, as only the kernel should.
+void send_forged_sigbus(std::byte* address) {
+  siginfo_t info{};
+  info.si_signo = SIGBUS;
+  info.si_code = SI_QUEUE;
+  info.si_addr = address;
+  NACRE_ASSERT(syscall(SYS_rt_tgsigqueueinfo, getpid(), gettid(), SIGBUS, &info) == 0);
+}
+
+TEST_F(MediaGuardDeathTest, ASentSignalThatNamesAGuardedAddressIsNotAMediaFault) {
+  const TruncatedMapping mapping;
+  EXPECT_EXIT(
+      {
+        set_previous_handler(SIG_DFL);
+        static_cast<void>(catch_media_fault(
+            mapping.all(), [&]() noexcept { send_forged_sigbus(mapping.data()); }));
+      },
+      testing::KilledBySignal(SIGBUS), "");
+}
+
+}  // namespace
+}  // namespace nacre::pmem

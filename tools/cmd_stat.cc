@@ -1,0 +1,104 @@
+// nacre stat: what a log directory holds, also while another process is writing it.
+
+#include <fmt/format.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "lib/base/try.h"
+#include "nacre/log.h"
+#include "tools/command.h"
+#include "tools/json_writer.h"
+#include "tools/table.h"
+#include "tools/text.h"
+
+namespace nacre::tools {
+namespace {
+
+struct StatOptions {
+  std::string directory;
+  bool json = false;
+};
+
+struct LogSummary {
+  std::string uuid;
+  std::uint64_t segment_bytes = 0;
+  std::uint64_t free_segments = 0;
+  std::vector<PartitionSummary> partitions;
+};
+
+void print_json(const LogSummary& log) {
+  JsonWriter json;
+  json.begin_object()
+      .field("uuid", log.uuid)
+      .field("segment_bytes", log.segment_bytes)
+      .field("free_segments", log.free_segments);
+  json.key("partitions").begin_array();
+  for (const PartitionSummary& partition : log.partitions) {
+    json.begin_object()
+        .field("topic", partition.topic)
+        .field("partition", partition.partition)
+        .field("begin", partition.begin.value)
+        .field("end", partition.end.value)
+        .field("messages", partition.end.value - partition.begin.value)
+        .field("segments", partition.segments)
+        .field("bytes", partition.bytes)
+        .end_object();
+  }
+  json.end_array().end_object();
+  print_out(json.text() + "\n");
+}
+
+void print_text(const LogSummary& log, const std::string& directory) {
+  std::uint64_t used_segments = 0;
+  Table table({{.title = "TOPIC"},
+               {.title = "PARTITION", .align = Align::kRight},
+               {.title = "BEGIN", .align = Align::kRight},
+               {.title = "END", .align = Align::kRight},
+               {.title = "MESSAGES", .align = Align::kRight},
+               {.title = "SEGMENTS", .align = Align::kRight},
+               {.title = "SIZE", .align = Align::kRight}});
+  for (const PartitionSummary& partition : log.partitions) {
+    used_segments += partition.segments;
+    table.add_row({partition.topic, fmt::format("{}", partition.partition),
+                   format_count(partition.begin.value), format_count(partition.end.value),
+                   format_count(partition.end.value - partition.begin.value),
+                   format_count(partition.segments), format_bytes(partition.bytes)});
+  }
+  Facts facts;
+  facts.add("log", directory);
+  facts.add("uuid", log.uuid);
+  facts.add("segments",
+            fmt::format("{} in use, {} free, {} each", format_count(used_segments),
+                        format_count(log.free_segments), format_bytes(log.segment_bytes)));
+  std::string text = facts.render() + "\n";
+  text += log.partitions.empty() ? "No topics yet.\n" : table.render();
+  print_out(text);
+}
+
+Result<ExitCode> run_stat(const StatOptions& options) {
+  LogView view = NACRE_TRY(LogView::open(options.directory));
+  const LogSummary log = {.uuid = view.uuid().to_string(),
+                          .segment_bytes = view.segment_bytes(),
+                          .free_segments = NACRE_TRY(view.free_segments()),
+                          .partitions = NACRE_TRY(view.partitions())};
+  if (options.json) {
+    print_json(log);
+  } else {
+    print_text(log, options.directory);
+  }
+  return ExitCode::kOk;
+}
+
+}  // namespace
+
+Command add_stat(CLI::App& app) {
+  auto options = std::make_shared<StatOptions>();
+  CLI::App* command = app.add_subcommand("stat", "Show topics, offsets and sizes of a log");
+  command->add_option("DIR", options->directory, "The log's directory")->required();
+  add_json_flag(*command, options->json);
+  return {.app = command, .run = [options] { return run_stat(*options); }};
+}
+
+}  // namespace nacre::tools

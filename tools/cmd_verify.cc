@@ -1,0 +1,119 @@
+// nacre verify: reads a whole log and checks every checksum, beside a writer or not.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "lib/base/try.h"
+#include "lib/log/verify.h"
+#include "nacre/clock.h"
+#include "nacre/executor.h"
+#include "nacre/file_system.h"
+#include "tools/command.h"
+#include "tools/json_writer.h"
+#include "tools/progress.h"
+#include "tools/table.h"
+#include "tools/text.h"
+
+namespace nacre::tools {
+namespace {
+
+struct VerifyOptions {
+  std::string directory;
+  bool json = false;
+};
+
+void print_json(const wal::VerifyReport& report, std::uint64_t elapsed_ns) {
+  JsonWriter json;
+  json.begin_object()
+      .field("sound", report.damage.empty())
+      .field("kind", log_kind_name(report.superblock.kind))
+      .field("uuid", report.superblock.uuid.to_string())
+      .field("segments", report.scanned.segments)
+      .field("free_segments", report.free_segments)
+      .field("lanes", report.lanes.size())
+      .field("records", report.scanned.records)
+      .field("bytes", report.scanned.bytes)
+      .field("torn_tails", report.scanned.torn_tails)
+      .field("torn_bytes", report.scanned.discarded_bytes)
+      .field("damaged_header_slots", report.damaged_slots)
+      .field("duration_ns", elapsed_ns);
+  json.key("damage").begin_array();
+  for (const Error& damage : report.damage) {
+    json.begin_object()
+        .field("code", error_code_name(damage.code()))
+        .field("message", damage.message())
+        .field("path", damage.path());
+    if (damage.offset()) json.field("offset", *damage.offset());
+    if (damage.lsn()) json.field("lsn", *damage.lsn());
+    json.end_object();
+  }
+  json.end_array().end_object();
+  print_out(json.text() + "\n");
+}
+
+void print_text(const wal::VerifyReport& report, const std::string& directory,
+                std::uint64_t elapsed_ns) {
+  const RecoveryReport& scanned = report.scanned;
+  Facts facts;
+  facts.add(std::string(log_kind_name(report.superblock.kind)),
+            fmt::format("{}, {}", directory, report.superblock.uuid.to_string()));
+  facts.add("segments",
+            fmt::format("{} in use by {} {}, {} free", format_count(scanned.segments),
+                        format_count(report.lanes.size()), plural(report.lanes.size(), "lane"),
+                        format_count(report.free_segments)));
+  facts.add("records", fmt::format("{} in {} with good checksums", format_count(scanned.records),
+                                   format_bytes(scanned.bytes)));
+  facts.add("took", fmt::format("{}, {}", format_duration(elapsed_ns),
+                                format_byte_rate(scanned.bytes, elapsed_ns)));
+  if (scanned.torn_tails > 0) {
+    facts.add("torn tails",
+              fmt::format("{} ({}), never acknowledged: no damage; the next writer "
+                          "cuts them off",
+                          format_count(scanned.torn_tails), format_bytes(scanned.discarded_bytes)));
+  }
+  if (report.damaged_slots > 0) {
+    facts.add("headers", fmt::format("{} with one torn slot; the other slot stands: no damage",
+                                     format_count(report.damaged_slots)));
+  }
+  std::string text = facts.render(0, std::min<std::size_t>(terminal_width(1), 100)) + "\n";
+  text += report.damage.empty()
+              ? "Sound: nothing is damaged.\n"
+              : fmt::format("DAMAGED in {} {}:\n", format_count(report.damage.size()),
+                            plural(report.damage.size(), "place"));
+  for (const Error& damage : report.damage) text += "  " + damage.to_string() + "\n";
+  print_out(text);
+}
+
+Result<ExitCode> run_verify(const VerifyOptions& options) {
+  PosixFileSystem file_system;
+  const auto executor =
+      NACRE_TRY(ThreadPool::create(std::max(1U, std::thread::hardware_concurrency())));
+  SystemClock clock;
+  const std::uint64_t start_ns = clock.monotonic_ns();
+  const wal::VerifyReport report =
+      NACRE_TRY(verify_directory(file_system, *executor, options.directory));
+  const std::uint64_t elapsed_ns = clock.monotonic_ns() - start_ns;
+  if (options.json) {
+    print_json(report, elapsed_ns);
+  } else {
+    print_text(report, options.directory, elapsed_ns);
+  }
+  return report.damage.empty() ? ExitCode::kOk : ExitCode::kDamaged;
+}
+
+}  // namespace
+
+Command add_verify(CLI::App& app) {
+  auto options = std::make_shared<VerifyOptions>();
+  CLI::App* command =
+      app.add_subcommand("verify", "Check every checksum of a log; status 1 when it is damaged");
+  command->add_option("DIR", options->directory, "The log's directory")->required();
+  add_json_flag(*command, options->json);
+  return {.app = command, .run = [options] { return run_verify(*options); }};
+}
+
+}  // namespace nacre::tools
