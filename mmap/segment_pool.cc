@@ -61,18 +61,22 @@ std::string segment_file_name(SegmentId id) {
 
 Result<DecodedHeader> read_segment_header(FileSystem& file_system,
                                           const std::filesystem::path& path) {
-  auto file = NACRE_TRY(file_system.open(path, {}));
+  const auto file = NACRE_TRY(file_system.open(path, {}));
+  return read_segment_header(*file);
+}
+
+Result<DecodedHeader> read_segment_header(File& file) {
   std::array<std::byte, kSegmentDataOffset> header{};
-  const std::size_t got = NACRE_TRY(file->read_at(0, header));
+  const std::size_t got = NACRE_TRY(file.read_at(0, header));
   auto decoded = decode_segment_header(Bytes(header).first(got));
-  if (!decoded) return at(decoded.error(), path);
-  const std::uint64_t size = NACRE_TRY(file->size());
+  if (!decoded) return at(decoded.error(), file.path());
+  const std::uint64_t size = NACRE_TRY(file.size());
   if (size != decoded->state.segment_bytes) {
     return Error(ErrorCode::kCorruption,
                  fmt::format("the segment file has {} bytes where its header says {}: it was cut "
                              "short or grown by something else; restore it from a copy",
                              size, decoded->state.segment_bytes))
-        .with_path(path.string());
+        .with_path(file.path().string());
   }
   return decoded;
 }

@@ -39,6 +39,8 @@ struct FoundSegment {
 /// Errors: `corruption`, `unsupported`, `not_found`, `io`; each names the file.
 Result<DecodedHeader> read_segment_header(FileSystem& file_system,
                                           const std::filesystem::path& path);
+/// The same of a file that is open.
+Result<DecodedHeader> read_segment_header(File& file);
 
 /// The id in a segment's file name, or 0 when `name` is not one.
 SegmentId segment_id_of(std::string_view name) noexcept;

@@ -1,11 +1,9 @@
 #include "pmem/block_region.h"
 
 #include <fmt/format.h>
-#include <sys/mman.h>
 
 #include <algorithm>
 #include <atomic>
-#include <cerrno>
 #include <cstring>
 #include <optional>
 #include <span>
@@ -15,6 +13,7 @@
 #include "lib/base/assert.h"
 #include "lib/base/thread_annotations.h"
 #include "lib/base/try.h"
+#include "pmem/anonymous_memory.h"
 #include "pmem/copy_routines.h"
 
 namespace nacre::pmem {
@@ -23,42 +22,9 @@ namespace {
 /// As large as one request of most devices; a larger one is split by the kernel anyway.
 constexpr std::size_t kReadChunkBytes = std::size_t{8} << 20;
 
-/// Zeroed private memory, page-aligned as O_DIRECT wants it.
-class Image {
- public:
-  static Result<Image> create(std::size_t bytes, const std::string& path) {
-    void* address =
-        mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (address == MAP_FAILED) {
-      return Error(ErrorCode::kNoSpace,
-                   fmt::format("no memory for an image of {} bytes; use smaller segments", bytes))
-          .with_errno(errno)
-          .with_path(path);
-    }
-    // Fewer faults and fewer pages for the device to be told of; the kernel may decline.
-    madvise(address, bytes, MADV_HUGEPAGE);
-    return Image(static_cast<std::byte*>(address), bytes);
-  }
-  Image(Image&& other) noexcept
-      : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
-  Image& operator=(Image&&) = delete;
-  ~Image() {
-    if (data_ != nullptr) munmap(data_, size_);
-  }
-
-  std::byte* data() const noexcept { return data_; }
-  std::size_t size() const noexcept { return size_; }
-
- private:
-  Image(std::byte* data, std::size_t size) noexcept : data_(data), size_(size) {}
-
-  std::byte* data_;
-  std::size_t size_;
-};
-
 class BlockRegion final : public Region {
  public:
-  BlockRegion(std::unique_ptr<File> file, Image image) noexcept
+  BlockRegion(std::unique_ptr<File> file, AnonymousMemory image) noexcept
       : Region(image.data(), image.size(), /*synchronous=*/false, kBlockBytes),
         image_(std::move(image)),
         file_(std::move(file)) {}
@@ -148,7 +114,7 @@ class BlockRegion final : public Region {
     return *first_error_;
   }
 
-  const Image image_;
+  const AnonymousMemory image_;
   const std::unique_ptr<File> file_;
   std::atomic<bool> poisoned_ = false;
   Mutex mutex_;
@@ -178,8 +144,8 @@ class BlockDomain final : public Domain {
                    fmt::format("the file has {} bytes, {} are to be mapped", file_bytes, bytes))
           .with_path(path);
     }
-    auto region =
-        std::make_unique<BlockRegion>(std::move(file), NACRE_TRY(Image::create(bytes, path)));
+    auto region = std::make_unique<BlockRegion>(
+        std::move(file), NACRE_TRY(AnonymousMemory::create(bytes, MemoryUse::kDense, path)));
     if (content == MapContent::kKeep) NACRE_TRY(region->load());
     return region;
   }

@@ -1,6 +1,9 @@
 #include "wal/inspect.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <utility>
 
 #include "lib/base/try.h"
 #include "mmap/file_view.h"
@@ -13,6 +16,8 @@
 namespace nacre::wal {
 namespace {
 
+constexpr int kMaxLooks = 10;
+
 std::uint64_t count_damaged_slots(FileSystem& file_system, const SegmentPool& pool,
                                   const std::vector<FoundSegment>& found) {
   std::uint64_t damaged = 0;
@@ -23,25 +28,20 @@ std::uint64_t count_damaged_slots(FileSystem& file_system, const SegmentPool& po
   return damaged;
 }
 
-}  // namespace
-
-Result<VerifyReport> verify_lanes(FileSystem& file_system, Executor& executor,
-                                  const std::filesystem::path& directory) {
+/// One look at everything. `found`: the headers it went by.
+Result<VerifyReport> look_at_lanes(FileSystem& file_system, SegmentPool& pool, Executor& executor,
+                                   const std::filesystem::path& directory,
+                                   const Superblock& superblock, std::vector<FoundSegment>& found) {
   VerifyReport report;
-  report.superblock = NACRE_TRY(read_superblock(file_system, directory));
+  report.superblock = superblock;
   std::set<std::uint32_t> started;
-  auto lanes = read_started_lanes(file_system, directory, report.superblock.uuid);
+  auto lanes = read_started_lanes(file_system, directory, superblock.uuid);
   if (lanes) {
     started = std::move(*lanes);
   } else {
     report.damage.push_back(lanes.error());
   }
-  SegmentPool pool(file_system, nullptr, executor,
-                   {.directory = directory / kSegmentDirectoryName,
-                    .log_uuid = report.superblock.uuid,
-                    .segment_bytes = report.superblock.segment_bytes,
-                    .spare_segments = 0});
-  const auto found = NACRE_TRY(pool.find_segments(report.damage));
+  found = NACRE_TRY(pool.find_segments(report.damage));
   Findings findings = examine(pool, executor, found, started);
   report.scanned = findings.report;
   report.damage.insert(report.damage.end(), findings.problems.begin(), findings.problems.end());
@@ -50,6 +50,36 @@ Result<VerifyReport> verify_lanes(FileSystem& file_system, Executor& executor,
       found, [](const FoundSegment& s) { return s.state.use == SegmentUse::kFree; }));
   report.damaged_slots = count_damaged_slots(file_system, pool, found);
   return report;
+}
+
+}  // namespace
+
+Result<VerifyReport> verify_lanes(FileSystem& file_system, Executor& executor,
+                                  const std::filesystem::path& directory) {
+  const Superblock superblock = NACRE_TRY(read_superblock(file_system, directory));
+  SegmentPool pool(file_system, nullptr, executor,
+                   {.directory = directory / kSegmentDirectoryName,
+                    .log_uuid = superblock.uuid,
+                    .segment_bytes = superblock.segment_bytes,
+                    .spare_segments = 0});
+  for (int look = 0; look < kMaxLooks; ++look) {
+    std::vector<FoundSegment> found;
+    auto report =
+        NACRE_TRY(look_at_lanes(file_system, pool, executor, directory, superblock, found));
+    if (report.damage.empty()) return report;
+    // A writer beside us may have given up a segment while we read it, or taken one that had been
+    // looked at as free. Then a header has changed.
+    std::vector<Error> unused;
+    const auto now = NACRE_TRY(pool.find_segments(unused));
+    if (std::ranges::equal(found, now, {}, &FoundSegment::state, &FoundSegment::state)) {
+      return report;
+    }
+  }
+  return Error(ErrorCode::kBusy,
+               fmt::format("the log's segments changed during each of {} looks at it; look again "
+                           "when its writer is less busy",
+                           kMaxLooks))
+      .with_path(directory.string());
 }
 
 Result<SegmentInspection> inspect_segment(FileSystem& file_system,

@@ -31,7 +31,7 @@ struct VerifyReport {
 
 /// Checks superblock, lane registry, every header, and every frame of every segment.
 /// Errors: `not_found` (no log there), `corruption`, `unsupported`, `io`: the log cannot be looked
-/// at at all.
+/// at at all; `busy`: a writer changed it during each of several looks.
 Result<VerifyReport> verify_lanes(FileSystem& file_system, Executor& executor,
                                   const std::filesystem::path& directory);
 

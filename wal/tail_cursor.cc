@@ -3,14 +3,26 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
+#include <iterator>
+#include <span>
 #include <utility>
+#include <vector>
 
+#include "lib/base/assert.h"
 #include "lib/base/try.h"
-#include "pmem/media_guard.h"
+#include "mmap/segment_pool.h"
 #include "wal/lane_cursor.h"
 
 namespace nacre::wal {
 namespace {
+
+/// So much is copied at a time, or one frame when that is longer: little for a look whether there
+/// is more, and more for who reads on and on.
+constexpr std::size_t kMinChunkBytes = std::size_t{64} << 10;
+constexpr std::size_t kMaxChunkBytes = std::size_t{1} << 20;
+/// Where a resume frame may stand, seen from the end of the frames before it.
+constexpr std::size_t kResumeReach = 2 * kBlockBytes;
 
 Error gone(Lsn from) {
   return Error(ErrorCode::kNotFound,
@@ -20,67 +32,73 @@ Error gone(Lsn from) {
       .with_lsn(from.value);
 }
 
+/// Where everything up to a stated end had been durable.
+std::optional<std::size_t> stated_end(const SegmentState& state) noexcept {
+  if (state.use == SegmentUse::kSealed || state.closed_cleanly) return state.end_offset;
+  return std::nullopt;
+}
+
 }  // namespace
 
-Result<std::vector<SegmentState>> list_segments(FileSystem& file_system,
-                                                const std::filesystem::path& segment_directory,
-                                                const Uuid& log_uuid) {
-  std::vector<SegmentState> all;
-  for (const std::string& name : NACRE_TRY(file_system.list_directory(segment_directory))) {
-    if (segment_id_of(name) == SegmentId{}) continue;
-    const auto header = read_segment_header(file_system, segment_directory / name);
-    if (!header && header.error().code() == ErrorCode::kNotFound) continue;
-    if (!header) return header.error();
-    if (header->state.log_uuid == log_uuid) all.push_back(header->state);
+Result<std::unique_ptr<TailCursor>> TailCursor::open(FileSystem& file_system, LogLocation log,
+                                                     std::uint32_t lane, Lsn from) {
+  std::unique_ptr<TailCursor> cursor(new TailCursor(file_system, std::move(log), lane, from));
+  for (;;) {
+    const LogListing listing = NACRE_TRY(list_log(file_system, cursor->log_));
+    const auto segments = NACRE_TRY(find_lane(file_system, cursor->log_, lane, listing));
+    if (segments.empty()) return cursor;
+    if (from.value != 0 && from < segments.front().base_lsn) return gone(from);
+    const auto above = std::ranges::upper_bound(segments, from, {}, &SegmentState::base_lsn);
+    const SegmentState& first = above == segments.begin() ? segments.front() : *std::prev(above);
+    // Else it was given up since; the next listing no longer has it.
+    if (NACRE_TRY(cursor->open_file(first.id, first.lane_sequence))) return cursor;
   }
-  return all;
 }
 
-std::vector<SegmentState> lane_segments_of(const std::vector<SegmentState>& all,
-                                           std::uint32_t lane) {
-  std::vector<SegmentState> segments;
-  for (const SegmentState& state : all) {
-    if (state.use != SegmentUse::kFree && state.lane == lane) segments.push_back(state);
+/// Opens the segment with `lane_sequence`. False when the lane has not got there yet.
+Result<bool> TailCursor::find_segment(std::uint64_t lane_sequence) {
+  for (;;) {
+    const LogListing listing = NACRE_TRY(list_log(file_system_, log_));
+    const auto segments = NACRE_TRY(find_lane(file_system_, log_, lane_, listing));
+    if (segments.empty() || segments.back().lane_sequence < lane_sequence) return false;
+    if (segments.front().lane_sequence > lane_sequence) return gone(Lsn{last_.value + 1});
+    const auto found = std::ranges::find(segments, lane_sequence, &SegmentState::lane_sequence);
+    if (NACRE_TRY(open_file(found->id, lane_sequence))) return true;
   }
-  std::ranges::sort(segments, {}, &SegmentState::lane_sequence);
-  if (segments.empty()) return segments;
-  const std::uint64_t first = segments.back().first_lane_sequence;
-  std::erase_if(segments, [first](const SegmentState& s) { return s.lane_sequence < first; });
-  return segments;
 }
 
-Result<std::unique_ptr<TailCursor>> TailCursor::open(FileSystem& file_system, LaneLocation location,
-                                                     Lsn from) {
-  std::unique_ptr<TailCursor> cursor(new TailCursor(file_system, std::move(location), from));
-  const auto all = NACRE_TRY(
-      list_segments(file_system, cursor->location_.segment_directory, cursor->location_.log_uuid));
-  const auto segments = lane_segments_of(all, cursor->location_.lane);
-  if (segments.empty()) return cursor;
-  if (from.value != 0 && from < segments.front().base_lsn) return gone(from);
-  const auto above = std::ranges::upper_bound(segments, from, {}, &SegmentState::base_lsn);
-  const SegmentState& first = above == segments.begin() ? segments.front() : *std::prev(above);
-  if (!NACRE_TRY(cursor->open_segment(first.lane_sequence))) return gone(from);
-  return cursor;
+/// Goes on behind a sealed segment. False when the writer has not.
+Result<bool> TailCursor::next_segment() {
+  const std::uint64_t wanted = state_.lane_sequence + 1;
+  if (state_.next == SegmentId{}) return false;
+  if (NACRE_TRY(open_file(state_.next, wanted))) return true;
+  return find_segment(wanted);
 }
 
-Result<bool> TailCursor::open_segment(std::uint64_t lane_sequence) {
-  const auto all =
-      NACRE_TRY(list_segments(file_system_, location_.segment_directory, location_.log_uuid));
-  const auto segments = lane_segments_of(all, location_.lane);
-  const auto found = std::ranges::find(segments, lane_sequence, &SegmentState::lane_sequence);
-  if (found == segments.end()) {
-    const bool passed = !segments.empty() && segments.front().lane_sequence > lane_sequence;
-    if (passed) return gone(Lsn{last_.value + 1});
+/// Opens segment file `id`. False when it does not hold place `lane_sequence` of the lane.
+Result<bool> TailCursor::open_file(SegmentId id, std::uint64_t lane_sequence) {
+  auto file = file_system_.open(log_.segment_path(id), {});
+  if (!file && file.error().code() == ErrorCode::kNotFound) return false;
+  if (!file) return file.error();
+  const DecodedHeader header = NACRE_TRY(read_segment_header(**file));
+  const SegmentState& state = header.state;
+  if (state.log_uuid != log_.log_uuid || state.use == SegmentUse::kFree || state.lane != lane_ ||
+      state.lane_sequence != lane_sequence) {
     return false;
   }
-  const auto path = location_.segment_directory / segment_file_name(found->id);
-  view_ =
-      NACRE_TRY(FileView::open(file_system_, path, found->segment_bytes, ViewAccess::kOnDemand));
-  state_ = *found;
-  has_segment_ = true;
+  if (!copy_ || copy_->size() < state.segment_bytes) {
+    copy_ = NACRE_TRY(pmem::AnonymousMemory::create(state.segment_bytes, pmem::MemoryUse::kSparse,
+                                                    (*file)->path().string()));
+  }
+  copy_->release(released_, copy_->size());
+  file_ = *std::move(file);
+  state_ = state;
   seed_ = record_seed(state_);
+  released_ = 0;
   offset_ = kSegmentDataOffset;
   readable_end_ = kSegmentDataOffset;
+  all_durable_ = false;
+  chunk_bytes_ = std::max(chunk_bytes_, kMinChunkBytes);
   last_ = Lsn{state_.base_lsn.value - 1};
   return true;
 }
@@ -88,7 +106,7 @@ Result<bool> TailCursor::open_segment(std::uint64_t lane_sequence) {
 Result<bool> TailCursor::next() {
   for (;;) {
     if (batch_offset_ < batch_.size()) {
-      NACRE_TRY(take_batch_entry());
+      take_batch_entry();
     } else if (!NACRE_TRY(next_record())) {
       return false;
     }
@@ -97,24 +115,24 @@ Result<bool> TailCursor::next() {
 }
 
 Result<bool> TailCursor::next_record() {
-  if (!has_segment_ && !NACRE_TRY(open_segment(0))) return false;
+  batch_ = {};
+  batch_offset_ = 0;
+  if (file_ == nullptr && !NACRE_TRY(find_segment(0))) return false;
   for (;;) {
-    if (offset_ >= readable_end_ && !NACRE_TRY(extend())) return false;
-    if (offset_ >= readable_end_) continue;
-    const FrameRead frame = NACRE_TRY(read_frame());
-    if (frame.fault != FrameFault::kNone) {
-      // What validated a moment ago no longer does: the file was recycled under us, or rots.
-      return damaged_frame(frame, (location_.segment_directory / segment_file_name(state_.id)),
-                           last_);
+    while (offset_ < readable_end_) {
+      const FrameRead frame =
+          read_next_frame(copy_->bytes().first(readable_end_), seed_, offset_, last_);
+      NACRE_ASSERT(frame.fault == FrameFault::kNone);  // It is our own copy, and was valid.
+      offset_ = frame.next;
+      if (frame.records == 0) continue;
+      take(frame);
+      return true;
     }
-    offset_ = frame.next;
-    if (frame.records == 0) continue;
-    NACRE_TRY(take(frame));
-    return true;
+    if (!NACRE_TRY(extend())) return false;
   }
 }
 
-Status TailCursor::take(const FrameRead& frame) {
+void TailCursor::take(const FrameRead& frame) noexcept {
   last_ = frame.last();
   if (frame.kind == FrameKind::kBatch) {
     batch_ = frame.payload;
@@ -122,72 +140,91 @@ Status TailCursor::take(const FrameRead& frame) {
     record_.lsn = Lsn{frame.first.value - 1};
     return take_batch_entry();
   }
-  batch_ = {};
-  batch_offset_ = 0;
   record_ = {.lsn = frame.first, .tag = frame.tag, .payload = frame.payload};
-  return {};
 }
 
-Status TailCursor::take_batch_entry() {
-  BatchRead entry;
-  NACRE_TRY(look([&]() noexcept { entry = read_batch_entry(batch_, batch_offset_); }));
+void TailCursor::take_batch_entry() noexcept {
+  const BatchRead entry = read_batch_entry(batch_, batch_offset_);
   batch_offset_ = entry.next;
   record_ = {.lsn = Lsn{record_.lsn.value + 1}, .tag = entry.tag, .payload = entry.payload};
-  return {};
 }
 
-Error TailCursor::unreadable(const std::byte* fault) const {
-  return unreadable_media(location_.segment_directory / segment_file_name(state_.id),
-                          static_cast<std::uint64_t>(fault - view_->bytes().data()));
-}
-
-/// Finds what has been written since. True when there is more to read, here or in the next segment.
+/// Finds what has been written since. False when there is nothing more for now; true when there
+/// may be, here or in the next segment.
 Result<bool> TailCursor::extend() {
-  const auto path = location_.segment_directory / segment_file_name(state_.id);
-  // The header before the frames: a segment that is sealed by then has no frame still to come.
-  const auto header = read_segment_header(file_system_, path);
-  const bool reused = !header || header->state.generation != state_.generation ||
-                      header->state.use == SegmentUse::kFree;
-  if (!header && header.error().code() != ErrorCode::kNotFound) return header.error();
-  if (reused) return gone(Lsn{last_.value + 1});
-  state_ = header->state;
-  const SegmentScan scan = NACRE_TRY(scan_on());
+  // As they were before the look: where a segment stated its end by then, nothing is still to come
+  // before that end.
+  const bool sealed = state_.use == SegmentUse::kSealed;
+  const auto end = stated_end(state_);
+  if (end && (*end < offset_ || *end > state_.segment_bytes)) {
+    return Error(ErrorCode::kCorruption,
+                 "the header states an impossible end; restore the file from a copy")
+        .with_path(file_->path().string());
+  }
+  const SegmentScan scan = NACRE_TRY(scan_copy(sealed ? *end : state_.segment_bytes));
+  NACRE_TRY(look_at_header());
   if (scan.end > offset_) {
     // Shown only once durable: a power cut must not take back what somebody has read.
-    auto file = NACRE_TRY(file_system_.open(path, {}));
-    NACRE_TRY(file->sync_data());
+    if (!all_durable_) NACRE_TRY(file_->sync_data());
+    all_durable_ = sealed;
     readable_end_ = scan.end;
+    chunk_bytes_ = std::min(2 * chunk_bytes_, kMaxChunkBytes);
     return true;
   }
-  if (state_.use != SegmentUse::kSealed) return false;
-  if (offset_ < state_.end_offset) {
-    FrameRead frame;
-    frame.fault = scan.fault;
-    frame.offset = offset_;
-    return damaged_frame(frame, path, last_);
+  chunk_bytes_ = kMinChunkBytes;
+  if (end && offset_ < *end) {
+    FrameRead damaged;
+    damaged.fault = scan.fault;
+    damaged.offset = offset_;
+    return damaged_frame(damaged, file_->path(), last_);
   }
-  return open_segment(state_.lane_sequence + 1);
+  if (sealed) return next_segment();
+  return state_.use == SegmentUse::kSealed;
 }
 
-Result<SegmentScan> TailCursor::scan_on() const {
-  SegmentScan scan;
-  const Bytes bytes = view_->bytes();
-  const std::size_t limit =
-      state_.use == SegmentUse::kSealed ? state_.end_offset : std::size_t{state_.segment_bytes};
-  const std::byte* fault = pmem::catch_media_fault(
-      bytes, [&]() noexcept { scan = scan_segment(bytes, seed_, offset_, limit, last_, nullptr); });
-  if (fault != nullptr) return unreadable(fault);
-  return scan;
+/// Copies from `offset_` on and finds how far frames are valid there.
+Result<SegmentScan> TailCursor::scan_copy(std::size_t limit) {
+  // What was shown before is no longer looked at.
+  copy_->release(released_, offset_);
+  released_ = offset_;
+  const auto scan = [this](std::size_t end) {
+    return scan_segment(copy_->bytes(), seed_, offset_, end, last_, nullptr);
+  };
+  const std::size_t chunk_end = std::min(limit, offset_ + chunk_bytes_);
+  NACRE_TRY(copy_in(offset_, chunk_end));
+  const SegmentScan found = scan(chunk_end);
+  if (found.end > offset_ || chunk_end == limit) return found;
+  FrameHeader header;
+  std::memcpy(&header, copy_->data() + offset_, sizeof header);
+  const std::size_t frame_end =
+      std::min(limit, offset_ + frame_bytes(header.payload_bytes) + kResumeReach);
+  if (header.payload_bytes > kMaxRecordBytes || frame_end <= chunk_end) return found;
+  NACRE_TRY(copy_in(chunk_end, frame_end));
+  return scan(frame_end);
 }
 
-Result<FrameRead> TailCursor::read_frame() const {
-  FrameRead frame;
-  const Bytes bytes = view_->bytes();
-  const std::byte* fault = pmem::catch_media_fault(bytes, [&]() noexcept {
-    frame = read_next_frame(bytes.first(readable_end_), seed_, offset_, last_);
-  });
-  if (fault != nullptr) return unreadable(fault);
-  return frame;
+Status TailCursor::copy_in(std::size_t begin, std::size_t end) {
+  const std::size_t got =
+      NACRE_TRY(file_->read_at(begin, std::span(copy_->data() + begin, end - begin)));
+  if (got == end - begin) return {};
+  return Error(ErrorCode::kCorruption, "the file is cut short; restore it from a copy")
+      .with_path(file_->path().string())
+      .with_offset(begin + got);
+}
+
+/// Reads the header again. Errors: `not_found` when the segment was given up since it was opened.
+Status TailCursor::look_at_header() {
+  auto header = read_segment_header(*file_);
+  // A slot that is being written reads as damaged, and by then the other may have been copied too
+  // early.
+  if (header && header->other_damaged) header = read_segment_header(*file_);
+  if (!header) return header.error();
+  const SegmentState& state = header->state;
+  if (state.generation != state_.generation || state.use == SegmentUse::kFree) {
+    return gone(Lsn{last_.value + 1});
+  }
+  state_ = state;
+  return {};
 }
 
 }  // namespace nacre::wal

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <optional>
+#include <algorithm>
 #include <utility>
 
 #include "lib/base/try.h"
@@ -10,9 +10,16 @@
 #include "lib/log/message_format.h"
 #include "mmap/superblock.h"
 #include "nacre/log.h"
+#include "wal/log_listing.h"
 #include "wal/tail_cursor.h"
 
 namespace nacre {
+namespace {
+
+/// So often a summary is begun anew because the writer beside us gave up what it was reading.
+constexpr int kMaxLooks = 100;
+
+}  // namespace
 
 class ViewCursor {
  public:
@@ -21,9 +28,7 @@ class ViewCursor {
   Result<bool> next() {
     if (!NACRE_TRY(cursor_->next())) return false;
     const RecordView& record = cursor_->record();
-    std::optional<MessageView> message;
-    NACRE_TRY(
-        cursor_->look([&]() noexcept { message = decode_message(record.lsn, record.payload); }));
+    const auto message = decode_message(record.lsn, record.payload);
     if (!message) return not_a_message(record.lsn);
     message_ = *message;
     return true;
@@ -49,17 +54,13 @@ struct LogView::Impl {
   Superblock superblock;
 
   FileSystem& file_system() { return given_files == nullptr ? kernel_files : *given_files; }
-  std::filesystem::path segment_directory() const { return directory / kSegmentDirectoryName; }
+  wal::LogLocation location() const { return {directory, superblock.uuid}; }
   Result<Catalog> catalog() { return read_catalog(file_system(), directory, superblock.uuid); }
-  Result<std::vector<SegmentState>> segments() {
-    return wal::list_segments(file_system(), segment_directory(), superblock.uuid);
-  }
+  Result<wal::LogListing> listing() { return wal::list_log(file_system(), location()); }
   Result<std::unique_ptr<wal::TailCursor>> cursor(std::uint32_t lane, Lsn from) {
-    return wal::TailCursor::open(
-        file_system(),
-        {.segment_directory = segment_directory(), .log_uuid = superblock.uuid, .lane = lane},
-        from);
+    return wal::TailCursor::open(file_system(), location(), lane, from);
   }
+  Result<PartitionSummary> summarise(std::uint32_t lane, const wal::LogListing& listing);
 };
 
 LogView::LogView(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -89,38 +90,45 @@ Result<LogView> LogView::open(const std::filesystem::path& directory, Environmen
 const Uuid& LogView::uuid() const noexcept { return impl_->superblock.uuid; }
 std::uint64_t LogView::segment_bytes() const noexcept { return impl_->superblock.segment_bytes; }
 
+Result<PartitionSummary> LogView::Impl::summarise(std::uint32_t lane,
+                                                  const wal::LogListing& listing) {
+  const auto segments = NACRE_TRY(wal::find_lane(file_system(), location(), lane, listing));
+  PartitionSummary summary;
+  if (segments.empty()) return summary;
+  summary.segments = segments.size();
+  summary.bytes = segments.size() * superblock.segment_bytes;
+  summary.begin = offset_of(segments.front().base_lsn);
+  summary.end = offset_of(segments.back().base_lsn);
+  const auto reader = NACRE_TRY(cursor(lane, segments.back().base_lsn));
+  while (NACRE_TRY(reader->next())) summary.end = Offset{reader->record().lsn.value};
+  return summary;
+}
+
 Result<std::vector<PartitionSummary>> LogView::partitions() {
   const Catalog catalog = NACRE_TRY(impl_->catalog());
-  const auto all = NACRE_TRY(impl_->segments());
+  wal::LogListing listing = NACRE_TRY(impl_->listing());
   std::vector<PartitionSummary> summaries;
   for (const CatalogTopic& topic : catalog.topics) {
     for (std::uint32_t i = 0; i < topic.partitions; ++i) {
-      const std::uint32_t lane = topic.first_lane + i;
-      const auto segments = wal::lane_segments_of(all, lane);
-      PartitionSummary summary;
-      summary.topic = topic.name;
-      summary.partition = i;
-      summary.segments = segments.size();
-      summary.bytes = segments.size() * impl_->superblock.segment_bytes;
-      if (!segments.empty()) {
-        summary.begin = offset_of(segments.front().base_lsn);
-        const SegmentState& newest = segments.back();
-        summary.end = offset_of(newest.base_lsn);
-        const auto cursor = NACRE_TRY(impl_->cursor(lane, newest.base_lsn));
-        while (NACRE_TRY(cursor->next())) summary.end = Offset{cursor->record().lsn.value};
+      auto summary = impl_->summarise(topic.first_lane + i, listing);
+      // A writer that truncates may have given up what was the newest segment a moment ago.
+      for (int look = 1; !summary && summary.error().code() == ErrorCode::kNotFound; ++look) {
+        if (look == kMaxLooks) return summary.error();
+        listing = NACRE_TRY(impl_->listing());
+        summary = impl_->summarise(topic.first_lane + i, listing);
       }
-      summaries.push_back(std::move(summary));
+      summaries.push_back(NACRE_TRY(std::move(summary)));
+      summaries.back().topic = topic.name;
+      summaries.back().partition = i;
     }
   }
   return summaries;
 }
 
 Result<std::uint64_t> LogView::free_segments() {
-  std::uint64_t free = 0;
-  for (const SegmentState& state : NACRE_TRY(impl_->segments())) {
-    free += state.use == SegmentUse::kFree ? 1 : 0;
-  }
-  return free;
+  const wal::LogListing listing = NACRE_TRY(impl_->listing());
+  return static_cast<std::uint64_t>(
+      std::ranges::count(listing.segments, SegmentUse::kFree, &SegmentState::use));
 }
 
 Result<ViewReader> LogView::reader(std::string_view topic, std::uint32_t partition, Offset from) {
