@@ -67,9 +67,11 @@ Result<pmem::Region*> Segment::header_region() {
 
 Status Segment::write_state(SegmentState next) {
   NACRE_ASSERT(next.id == state_.id && next.segment_bytes == state_.segment_bytes);
+  // The other slot, perhaps the only durable one, is about to be overwritten.
+  NACRE_TRY(settle());
   pmem::Region* region = NACRE_TRY(header_region());
-  NACRE_TRY(settle(*region));
   const std::size_t other = 1 - slot_;
+  if (!pool_.survives_power_loss()) next.unsynced = true;
   next.sequence = state_.sequence + 1;
   const SegmentSlot slot = encode_segment_slot(next);
   const std::size_t begin = other * kSegmentSlotBytes;
@@ -83,19 +85,18 @@ Status Segment::write_state(SegmentState next) {
   return {};
 }
 
-Status Segment::sync_file() { return pool_.sync_file(state_.id); }
+Status Segment::sync_file() {
+  NACRE_TRY(pool_.sync_file(state_.id));
+  settled_ = true;
+  return {};
+}
 
-Status Segment::settle(pmem::Region& region) {
+Status Segment::settle() {
   if (settled_) return {};
-  // The slot that counts may have been read from a cache, the processor's or the device's, by which
-  // a writer that died had got it no further. It must be durable before the other slot, perhaps the
-  // only durable one, is overwritten.
-  if (region.synchronous()) {
-    region.flush(0, kSegmentDataOffset);
-    region.fence();
-  } else {
-    NACRE_TRY(sync_file());
-  }
+  pmem::Region* region = NACRE_TRY(header_region());
+  if (!region->synchronous()) return sync_file();
+  region->flush(0, kSegmentDataOffset);
+  region->fence();
   settled_ = true;
   return {};
 }

@@ -54,13 +54,19 @@ class Segment : public std::enable_shared_from_this<Segment> {
   /// keep theirs.
   void unmap_image();
 
-  /// Writes `next` as the new header, in the slot that does not hold the current one.
+  /// Writes `next` as the new header, in the slot that does not hold the current one; marked
+  /// `unsynced` in a domain that does not survive power loss.
   /// Durability: durable on success; the old state stands after a crash inside.
   /// Errors: `io`, `no_space`.
   Status write_state(SegmentState next);
 
   /// Makes everything the file holds durable, whoever wrote it. Errors: `io`.
   Status sync_file();
+
+  /// Makes the header durable, whoever wrote it. The slot that counts may have been read from a
+  /// cache, the processor's or the device's, by which a writer that died had got it no further.
+  /// Errors: `io`, `unsupported`.
+  Status settle();
 
   /// Errors: `io`, `corruption` (the file was cut short).
   Result<SegmentPin> pin(ViewAccess access = ViewAccess::kOnDemand);
@@ -73,7 +79,6 @@ class Segment : public std::enable_shared_from_this<Segment> {
 
  private:
   Result<pmem::Region*> header_region();
-  Status settle(pmem::Region& region);
 
   SegmentPool& pool_;
   SegmentState state_;

@@ -209,6 +209,10 @@ Status SegmentPool::sync_file(SegmentId id) {
   return file->sync_data();
 }
 
+bool SegmentPool::survives_power_loss() const noexcept {
+  return domain_ == nullptr || domain_->info().survives_power_loss;
+}
+
 void SegmentPool::give_back(const SegmentState& state, std::size_t slot, bool settled,
                             std::shared_ptr<pmem::Region> region) {
   {

@@ -92,6 +92,7 @@ class SegmentPool {
                                                  pmem::MapContent content);
   Result<std::shared_ptr<const FileView>> view_file(SegmentId id, ViewAccess access);
   Status sync_file(SegmentId id);
+  bool survives_power_loss() const noexcept;
   /// Takes over a segment whose header says "free", durably when `settled`; `region` may be null.
   void give_back(const SegmentState& state, std::size_t slot, bool settled,
                  std::shared_ptr<pmem::Region> region);

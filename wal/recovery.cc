@@ -304,21 +304,34 @@ Findings examine(SegmentPool& pool, Executor& executor, const std::vector<FoundS
 
 namespace {
 
-/// Puts zeros over the headers of `frames` behind the end of the log. They were never acknowledged,
-/// but still validate: left alone, they would join the log as soon as new frames reach them.
+/// Puts zeros over the headers of `frames`, in ascending order, behind the end of the log. They
+/// were never acknowledged, but still validate: left alone, they would join the log as soon as new
+/// frames reach them.
 Status erase_frames(pmem::Region& region, const std::vector<std::size_t>& frames, std::size_t end) {
+  static constexpr std::array<std::byte, kFrameAlignment> kZeros{};
+  // Durable before the lane takes appends: only then may a new frame come to lie before one.
+  const auto commit = [&region](std::size_t begin, std::size_t past) -> Status {
+    if (begin == past) return {};
+    const pmem::Ticket ticket = NACRE_TRY(region.commit(begin, past));
+    return region.wait(ticket);
+  };
   // The block around the end carries records that count and is not touched; frames in it cannot be
   // reached, because the log goes on in the next block.
-  const std::size_t begin = align_up(end, kBlockBytes);
-  static constexpr std::array<std::byte, kFrameAlignment> kZeros{};
+  const std::size_t first = align_up(end, kBlockBytes);
+  std::size_t begin = first;
+  std::size_t past = first;
   for (const std::size_t frame : frames) {
-    if (frame < begin) continue;
+    if (frame < first) continue;
     region.copy(frame, kZeros);
-    // Durable before the lane takes appends: only then may a new frame come to lie before it.
-    const pmem::Ticket ticket = NACRE_TRY(region.commit(frame, frame + kFrameAlignment));
-    NACRE_TRY(region.wait(ticket));
+    // Frames that share a block share its write.
+    const std::size_t block = frame / kBlockBytes * kBlockBytes;
+    if (block > past) {
+      NACRE_TRY(commit(begin, past));
+      begin = block;
+    }
+    past = block + kBlockBytes;
   }
-  return {};
+  return commit(begin, past);
 }
 
 /// What was written in a domain that does not survive power loss is made durable before anything is
@@ -335,7 +348,6 @@ Status make_durable(const LaneFindings& lane) {
 }
 
 Status mend_lane(LaneFindings& lane, const MendOptions& options) {
-  const bool synchronous = options.synchronous;
   if (options.survives_power_loss) NACRE_TRY(make_durable(lane));
   LaneSegment& newest = *lane.segments.back();
   const SegmentState state = newest.segment->state();
@@ -347,17 +359,18 @@ Status mend_lane(LaneFindings& lane, const MendOptions& options) {
   }
   if (lane.clean) return {};
   const std::size_t end = newest.durable_end.load(std::memory_order_relaxed);
-  if (synchronous || !lane.stale_frames.empty()) {
+  if (options.synchronous || !lane.stale_frames.empty()) {
     NACRE_TRY(newest.segment->map(pmem::MapContent::kKeep));
     NACRE_TRY(erase_frames(*newest.segment->region(), lane.stale_frames, end));
   }
   // The last records may have been read from a cache, the processor's or the device's, that a power
   // cut would lose. They are about to be shown, so they must be durable first.
-  if (!synchronous) return newest.segment->sync_file();
+  if (!options.synchronous) return newest.segment->sync_file();
   pmem::Region& region = *newest.segment->region();
   region.flush(lane.unproven_begin, end - lane.unproven_begin);
   region.fence();
-  return {};
+  // So must the header that says whose they are: what is appended next relies on it.
+  return newest.segment->settle();
 }
 
 }  // namespace
@@ -367,7 +380,13 @@ Status mend(Findings& findings, const MendOptions& options) {
   for (auto& [number, lane] : findings.lanes) {
     NACRE_TRY(mend_lane(lane, options));
   }
-  for (const auto& segment : findings.given_up) segment->retire();
+  for (const auto& segment : findings.given_up) {
+    // The newest header, which gave this one up, must be durable before it is freed: an older one
+    // would find it missing.
+    LaneFindings& lane = findings.lanes.at(segment->state().lane);
+    NACRE_TRY(lane.segments.back()->segment->settle());
+    segment->retire();
+  }
   findings.given_up.clear();
   return {};
 }

@@ -74,7 +74,8 @@ class Region {
   std::size_t size() const noexcept { return size_; }
   /// True when bytes are durable as soon as a fence returns; `commit` then never waits.
   bool synchronous() const noexcept { return synchronous_; }
-  /// What `commit` rounds its range out to; two commits never share a granule: 64 or 4096 bytes.
+  /// What `commit` rounds its range out to: 64 or 4096 bytes. A granule with bytes that were
+  /// acknowledged is never committed again: a torn write would lose them.
   std::size_t commit_granule() const noexcept { return commit_granule_; }
 
   /// Copies `source` to `offset`, with non-temporal stores when that pays.

@@ -8,14 +8,18 @@
 #include <array>
 #include <filesystem>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "mmap/segment_format.h"
 #include "nacre/emulation/fault_file_system.h"
+#include "nacre/executor.h"
+#include "nacre/pmem.h"
 #include "nacre/wal.h"
 #include "tests/support/result_matchers.h"
 #include "tests/support/temp_directory.h"
 #include "tests/wal/log_files.h"
+#include "tests/wal/recording_domain.h"
 #include "wal/record_format.h"
 
 namespace nacre {
@@ -28,8 +32,11 @@ class SettleTest : public testing::Test {
   Result<Wal> open(DomainRequest domain, const std::filesystem::path& path) {
     WalOptions options;
     options.segment_bytes = kMinSegmentBytes;
+    // What the files hold at a kill must not depend on what runs in the background.
+    options.spare_segments = 0;
     options.domain = domain;
     options.environment.file_system = &files_;
+    options.environment.executor = &executor_;
     return Wal::open(path, options);
   }
   Result<Wal> open(DomainRequest domain) { return open(domain, log_); }
@@ -50,6 +57,14 @@ class SettleTest : public testing::Test {
     ASSERT_OK(file->write_at(offset, byte));
   }
 
+  /// Through `domain`.
+  Result<Wal> open(pmem::Domain& domain, const std::filesystem::path& path) {
+    return Wal::open(
+        path, {.segment_bytes = kMinSegmentBytes,
+               .spare_segments = 0,
+               .environment = {.file_system = &files_, .executor = &executor_, .domain = &domain}});
+  }
+
   std::vector<FileEvent> trace() { return files_.plan().trace(); }
 
   std::size_t count(FileOperation operation, const std::filesystem::path& path) {
@@ -67,6 +82,7 @@ class SettleTest : public testing::Test {
   std::filesystem::path log_ = home_.path() / "log";
   PosixFileSystem kernel_;
   FaultFileSystem files_{kernel_};
+  DeterministicExecutor executor_{1};
   int kills_ = 0;
 };
 
@@ -128,6 +144,126 @@ TEST_F(SettleTest, AHeaderIsDurableBeforeItsOtherSlotIsWritten) {
     }
   }
   FAIL() << "no header was written";
+}
+
+// The header that made the segment the lane's had only been seen in the processor's cache; records
+// behind it were acknowledged, and a power cut made the segment a free one.
+TEST_F(SettleTest, TheNewestHeaderIsDurableBeforeItsLaneGoesOn) {
+  std::filesystem::create_directory(log_);
+  ASSERT_OK_AND_ASSIGN(auto inner, pmem::choose_domain(files_, log_, DomainRequest::kEmulated));
+  test::RecordingDomain domain(std::move(inner));
+  ASSERT_OK_AND_ASSIGN(Wal killed_one, open(domain, log_));
+  ASSERT_OK(killed_one.lane(0).append(as_bytes("x")));
+  const auto copy = killed();
+  domain.events().clear();
+  ASSERT_OK_AND_ASSIGN(Wal wal, open(domain, copy));
+  ASSERT_OK(wal.lane(0).append(as_bytes("y")));
+  bool flushed = false;
+  bool durable = false;
+  for (const test::RegionEvent& event : domain.events()) {
+    if (event.operation == test::RegionOperation::kFlush && event.offset == 0) {
+      flushed = event.bytes == kSegmentDataOffset;
+    }
+    if (event.operation == test::RegionOperation::kFence) durable = flushed;
+    if (event.operation == test::RegionOperation::kStream) {
+      EXPECT_TRUE(durable);
+      return;
+    }
+  }
+  FAIL() << "nothing was appended";
+}
+
+// The header that gave a segment up had only been seen; the segment was freed, and after a power
+// cut an older header missed it.
+TEST_F(SettleTest, AHeaderThatGaveUpSegmentsIsDurableBeforeTheyAreFreed) {
+  for (const bool memory : {false, true}) {
+    std::filesystem::remove_all(log_);
+    {
+      ASSERT_OK_AND_ASSIGN(Wal wal,
+                           open(memory ? DomainRequest::kEmulated : DomainRequest::kBlock));
+      for (int i = 0; i < 50; ++i) {
+        ASSERT_OK(wal.lane(0).append(as_bytes(std::string(3000, 'r'))));
+      }
+      ASSERT_OK(wal.close());
+    }
+    // Killed between the two steps of a truncation.
+    const auto written = test::lane_files(log_);
+    const auto& newest = written.back();
+    SegmentState state = newest.state;
+    state.sequence += 1;
+    state.first_lane_sequence = state.lane_sequence;
+    state.unsynced = false;
+    test::write_slot(newest.path, 1 - newest.slot, state);
+
+    ASSERT_OK_AND_ASSIGN(
+        auto inner, pmem::choose_domain(files_, log_,
+                                        memory ? DomainRequest::kEmulated : DomainRequest::kBlock));
+    test::RecordingDomain domain(std::move(inner));
+    files_.plan().clear_trace();
+    std::uint64_t freed_after = 0;
+    files_.plan().before_each([&](const FileEvent& event) {
+      const bool writes = event.operation == FileOperation::kOpen && event.options.writable;
+      if (writes && event.path == written.front().path && freed_after == 0) {
+        freed_after = domain.events().size() + count(FileOperation::kSyncData, newest.path);
+      }
+    });
+    ASSERT_OK(open(domain, log_));
+    files_.plan().before_each({});
+    EXPECT_GT(freed_after, 0U) << "freed before anything was made durable";
+    EXPECT_EQ(test::lane_files(log_).size(), 1U);
+  }
+}
+
+// A log of the block domain that was only truncated in the emulated one did not say that its newest
+// header was in no more than the page cache.
+TEST_F(SettleTest, EveryHeaderOfTheEmulatedDomainSaysThatItIsUnsynced) {
+  {
+    ASSERT_OK_AND_ASSIGN(Wal wal, open(DomainRequest::kBlock));
+    for (int i = 0; i < 50; ++i) {
+      ASSERT_OK(wal.lane(0).append(as_bytes(std::string(3000, 'u'))));
+    }
+    ASSERT_OK(wal.close());
+  }
+  EXPECT_FALSE(test::lane_files(log_).back().state.unsynced);
+  {
+    ASSERT_OK_AND_ASSIGN(Wal wal, open(DomainRequest::kEmulated));
+    ASSERT_OK(wal.truncate(Lsn{50}));
+    ASSERT_OK(wal.close());
+  }
+  EXPECT_EQ(test::lane_files(log_).size(), 1U);
+  EXPECT_TRUE(test::lane_files(log_).back().state.unsynced);
+  const auto newest = test::lane_files(log_).back().path;
+  files_.plan().clear_trace();
+  ASSERT_OK(open(DomainRequest::kBlock));
+  EXPECT_GE(count(FileOperation::kSyncData, newest), 1U);
+  EXPECT_FALSE(test::lane_files(log_).back().state.unsynced);
+}
+
+// A block was written once for each stale frame in it: as many chances to tear what had just been
+// cleared.
+TEST_F(SettleTest, StaleFramesThatShareABlockAreErasedByOneWrite) {
+  ASSERT_OK_AND_ASSIGN(Wal killed_one, open(DomainRequest::kBlock));
+  Lsn last;
+  for (int i = 0; i < 200; ++i) {
+    ASSERT_OK_AND_ASSIGN(last, killed_one.lane(0).submit(as_bytes(std::string(90, 's'))));
+  }
+  ASSERT_OK(killed_one.lane(0).wait(last));
+  const auto copy = killed();
+  const auto path = copy / "segments" / segment(1).filename();
+  const auto frames = test::record_frames_of(path);
+  ASSERT_EQ(frames.size(), 200U);
+  test::flip_bit(path, frames[10].offset + 30);
+  files_.plan().clear_trace();
+  ASSERT_OK_AND_ASSIGN(const Wal wal, open(DomainRequest::kBlock, copy));
+  EXPECT_EQ(wal.recovery().torn_tails, 1U);
+  std::size_t writes = 0;
+  for (const FileEvent& event : trace()) {
+    if (event.operation != FileOperation::kWrite || event.path != path) continue;
+    if (event.offset < kSegmentDataOffset) continue;
+    ++writes;
+    EXPECT_EQ(event.offset, kSegmentDataOffset + wal::kBlockBytes);
+  }
+  EXPECT_EQ(writes, 1U);
 }
 
 // The pad behind a lone commit is no record, and its loss once looked like a torn tail: every
