@@ -15,14 +15,13 @@ namespace {
 
 class MappedRegion final : public Region {
  public:
-  MappedRegion(std::unique_ptr<File> file, Mapping mapping, std::size_t bytes,
-               const CopyRoutines& routines, FlushFunction flush_lines) noexcept
+  MappedRegion(Mapping mapping, std::size_t bytes, const CopyRoutines& routines,
+               FlushFunction flush_lines) noexcept
       : Region(mapping.data(), bytes, /*synchronous=*/true, kCacheLineBytes),
         stream_(routines.stream),
         copy_(routines.copy),
         flush_(flush_lines),
-        mapping_(std::move(mapping)),
-        file_(std::move(file)) {}
+        mapping_(std::move(mapping)) {}
 
   void copy(std::size_t offset, Bytes source) noexcept override {
     check_range(offset, source.size());
@@ -72,8 +71,6 @@ class MappedRegion final : public Region {
   void (*const copy_)(std::byte*, const std::byte*, std::size_t, FlushFunction) noexcept;
   const FlushFunction flush_;
   const Mapping mapping_;
-  /// Keeps the lock on the file, where there is one.
-  const std::unique_ptr<File> file_;
 };
 
 class MappedDomain final : public Domain {
@@ -117,8 +114,8 @@ class MappedDomain final : public Domain {
                                     : map_persistent(descriptor, bytes, info_.kind, path));
     // A kept region may be large and is perhaps only read: its pages come in as they are touched.
     if (content == MapContent::kFresh) NACRE_TRY(populate(mapping, path));
-    return std::make_unique<MappedRegion>(std::move(file), std::move(mapping), bytes, routines_,
-                                          flush_);
+    // The mapping outlives the descriptor: a log of a thousand segments keeps none open for them.
+    return std::make_unique<MappedRegion>(std::move(mapping), bytes, routines_, flush_);
   }
 
  private:

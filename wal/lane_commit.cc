@@ -24,6 +24,7 @@ Error never_handed_out(Lsn lsn, Lsn last) {
 Status LaneCore::wait(Lsn lsn) {
   if (durable_lsn() >= lsn) return {};
   if (options_.synchronous) return never_handed_out(lsn, durable_lsn());
+  if (in_child()) return in_forked_child();
   bool callbacks_ready = false;
   Status outcome;
   {

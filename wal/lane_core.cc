@@ -81,6 +81,9 @@ Result<Lsn> LaneCore::put_record(Bytes prefix, Bytes payload, std::uint16_t tag)
   if (bytes - 1 >= max_payload_) [[unlikely]] {
     NACRE_TRY(check_size(bytes));
   }
+  if (in_child()) [[unlikely]] {
+    return in_forked_child();
+  }
   const std::size_t frame = frame_bytes(bytes);
   if (frame > limit_ - tail_) [[unlikely]] {
     NACRE_TRY(make_room(frame));
@@ -145,6 +148,7 @@ Result<Lsn> LaneCore::put_batch(std::span<const BatchPart> parts, std::uint16_t 
     return Error(ErrorCode::kInvalidArgument, "an empty batch; give it at least one record");
   }
   NACRE_TRY(check_size(bytes));
+  if (in_child()) return in_forked_child();
   const std::size_t frame = frame_bytes(bytes);
   if (frame > limit_ - tail_) NACRE_TRY(make_room(frame));
 

@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "lib/base/thread_annotations.h"
+#include "lib/io/fork_guard.h"
 #include "mmap/segment_pool.h"
 #include "nacre/executor.h"
 #include "nacre/result.h"
@@ -45,6 +46,9 @@ struct BatchPart {
   Bytes payload;
 };
 
+/// `closed`: what a forked child is told.
+Error in_forked_child();
+
 class LaneCore {
  public:
   struct Options {
@@ -53,6 +57,8 @@ class LaneCore {
     bool survives_power_loss = true;  ///< The domain's.
     std::size_t commit_granule = kFrameAlignment;
     std::uint64_t segment_bytes = 0;
+    /// Borrowed; null where nobody forks. A forked child is refused.
+    const ForkGuard* fork_guard = nullptr;
     /// The clock shared with other lanes; null for consecutive LSNs of this lane's own.
     LsnClock* lsn_clock = nullptr;
     /// Called once in the lane's life, after its first segment is durable and before anything in it
@@ -123,8 +129,11 @@ class LaneCore {
 
   // lane_rotation.cc: segments.
   Status make_room(std::size_t frame);
-  Status check_usable() const;  // Neither poisoned nor closed.
-  Status check_open() const;    // Nor held by a claim.
+  Status check_usable() const;  // Neither poisoned nor closed, nor in a forked child.
+  bool in_child() const noexcept {
+    return options_.fork_guard != nullptr && options_.fork_guard->in_child();
+  }
+  Status check_open() const;  // Nor held by a claim.
   Status start_writing();
   Status resume();
   /// In the block domain with `mutex_` held, which the analysis cannot know: the memory domains

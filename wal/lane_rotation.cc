@@ -17,7 +17,15 @@ Error log_closed() {
 
 }  // namespace
 
+Error in_forked_child() {
+  return Error(
+      ErrorCode::kClosed,
+      "this process was forked from the one that opened the log, which goes on writing it; "
+      "open the log in the child once the parent has closed it");
+}
+
 Status LaneCore::check_usable() const {
+  if (in_child()) return in_forked_child();
   if (error_.has_value()) return *error_;
   if (closed_.load(std::memory_order_relaxed)) return log_closed();
   return {};
@@ -186,6 +194,7 @@ Status LaneCore::truncate(Lsn lsn) {
   std::vector<std::shared_ptr<LaneSegment>> given_up;
   {
     MutexLock lock(header_mutex_);
+    if (in_child()) return in_forked_child();
     if (closed_.load(std::memory_order_relaxed)) return log_closed();
     const auto newest = segments_.newest();
     if (newest == nullptr) return {};

@@ -82,10 +82,13 @@ LaneSet::LaneSet(std::filesystem::path directory, Options options, DirectoryLock
       environment_(std::move(environment)),
       lock_(std::move(lock)) {}
 
+void LaneSetDeleter::operator()(LaneSet* set) const noexcept {
+  if (!set->in_child()) delete set;
+}
+
 LaneSet::~LaneSet() { static_cast<void>(close()); }
 
-Result<std::unique_ptr<LaneSet>> LaneSet::open(const std::filesystem::path& directory,
-                                               Options options) {
+Result<LaneSetHandle> LaneSet::open(const std::filesystem::path& directory, Options options) {
   NACRE_TRY(check_options(options));
   auto environment = NACRE_TRY(OwnedEnvironment::create(options.environment));
   FileSystem& file_system = environment->file_system();
@@ -95,7 +98,7 @@ Result<std::unique_ptr<LaneSet>> LaneSet::open(const std::filesystem::path& dire
   }
   NACRE_TRY(file_system.create_directory(directory));
   auto lock = NACRE_TRY(DirectoryLock::acquire(file_system, directory));
-  std::unique_ptr<LaneSet> set(
+  LaneSetHandle set(
       new LaneSet(directory, std::move(options), std::move(lock), std::move(environment)));
   NACRE_TRY(set->environment_->find_domain(directory, set->options_.domain));
   NACRE_TRY(set->open_superblock());
@@ -165,6 +168,7 @@ LaneCore::Options LaneSet::lane_options(std::uint32_t number) {
           .survives_power_loss = domain().survives_power_loss,
           .commit_granule = block ? kBlockBytes : kFrameAlignment,
           .segment_bytes = superblock_.segment_bytes,
+          .fork_guard = &fork_guard_,
           .lsn_clock = lsn_clock_.has_value() ? &*lsn_clock_ : nullptr,
           .on_started = [this](std::uint32_t lane) { return registry_->note_started(lane); }};
 }
@@ -241,6 +245,7 @@ std::uint32_t LaneSet::lane_count() const {
 }
 
 Status LaneSet::close() {
+  if (in_child()) return in_forked_child();
   std::vector<LaneCore*> lanes;
   {
     MutexLock lock(mutex_);

@@ -49,6 +49,14 @@ class OwnedEnvironment {
   std::unique_ptr<pmem::Domain> domain_;
 };
 
+class LaneSet;
+/// Leaves the set as it is in a forked child: its files and its lock are the parent's, and its
+/// threads are not there to be joined.
+struct LaneSetDeleter {
+  void operator()(LaneSet* set) const noexcept;
+};
+using LaneSetHandle = std::unique_ptr<LaneSet, LaneSetDeleter>;
+
 class LaneSet {
  public:
   struct Options {
@@ -69,8 +77,7 @@ class LaneSet {
   };
 
   /// Errors: as nacre::Wal::open.
-  static Result<std::unique_ptr<LaneSet>> open(const std::filesystem::path& directory,
-                                               Options options);
+  static Result<LaneSetHandle> open(const std::filesystem::path& directory, Options options);
   ~LaneSet();
   LaneSet(const LaneSet&) = delete;
   LaneSet& operator=(const LaneSet&) = delete;
@@ -80,8 +87,10 @@ class LaneSet {
   /// One past the highest lane that has records.
   std::uint32_t lane_count() const;
 
-  /// Closes all lanes and lets go of the lock. Errors: the first of any lane.
+  /// Closes all lanes and lets go of the lock. Errors: the first of any lane; `closed` in a forked
+  /// child, where nothing is done.
   Status close();
+  bool in_child() const noexcept { return fork_guard_.in_child(); }
 
   const RecoveryReport& report() const noexcept { return report_; }
   const DomainInfo& domain() const noexcept { return environment_->domain()->info(); }
@@ -100,6 +109,7 @@ class LaneSet {
 
   const std::filesystem::path directory_;
   const Options options_;
+  const ForkGuard fork_guard_;
   std::unique_ptr<OwnedEnvironment> environment_;
   std::optional<DirectoryLock> lock_;
   Superblock superblock_;

@@ -101,7 +101,7 @@ Result<LaneReader> Lane::reader(Lsn from) const {
 std::size_t Lane::max_payload() const noexcept { return core_->max_payload(); }
 
 struct Wal::Impl {
-  std::unique_ptr<wal::LaneSet> set;
+  wal::LaneSetHandle set;
   std::vector<wal::LaneCore*> lanes;
 };
 

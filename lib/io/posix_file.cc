@@ -30,6 +30,13 @@ auto uninterrupted(Call call) {
   return result;
 }
 
+int set_lock(int descriptor, short type) noexcept {
+  struct flock whole_file{};
+  whole_file.l_type = type;
+  whole_file.l_whence = SEEK_SET;
+  return ::fcntl(descriptor, F_OFD_SETLK, &whole_file);
+}
+
 bool fits_a_file(std::uint64_t offset, std::uint64_t bytes) {
   return bytes <= kMaxFileBytes && offset <= kMaxFileBytes - bytes;
 }
@@ -40,6 +47,7 @@ PosixFile::PosixFile(int descriptor, bool direct, std::filesystem::path path)
     : descriptor_(descriptor), direct_(direct), path_(std::move(path)) {}
 
 PosixFile::~PosixFile() {
+  if (locked_) set_lock(descriptor_, F_UNLCK);
   // A failure here has nothing to say: whoever needs the bytes durable has synced and looked.
   ::close(descriptor_);
 }
@@ -135,10 +143,10 @@ Result<std::uint64_t> PosixFile::size() {
 }
 
 Status PosixFile::lock_exclusive() {
-  struct flock whole_file{};
-  whole_file.l_type = F_WRLCK;
-  whole_file.l_whence = SEEK_SET;
-  if (::fcntl(descriptor_, F_OFD_SETLK, &whole_file) == 0) return {};
+  if (set_lock(descriptor_, F_WRLCK) == 0) {
+    locked_ = true;
+    return {};
+  }
   // fcntl(2): POSIX lets a conflict be either of the two.
   if (errno == EACCES) errno = EAGAIN;
   return failure(errno, "lock the file");

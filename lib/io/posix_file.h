@@ -4,7 +4,8 @@
 // call repeated, except the syncs, which are never tried twice.
 //
 // Thread safety: as File. The lock is of the open file description, so that two opens conflict
-// within one process as they do between two.
+// within one process as they do between two. A child that was forked meanwhile shares it; it is
+// let go when the one who took it destroys the file, not when the last of them does.
 
 #include <filesystem>
 
@@ -38,6 +39,7 @@ class PosixFile final : public File {
 
   int descriptor_;
   bool direct_;
+  bool locked_ = false;
   std::filesystem::path path_;
 };
 

@@ -34,7 +34,7 @@ Result<Catalog> catalog_of_log(FileSystem& file_system, const std::filesystem::p
 }  // namespace
 
 struct Log::Impl {
-  std::unique_ptr<wal::LaneSet> set;
+  wal::LaneSetHandle set;
   mutable std::mutex mutex;  // Guards what follows; taken before any lock of a lane.
   Catalog catalog;
   std::vector<std::unique_ptr<TopicCore>> topics;  // Never shrinks; handles point into it.
@@ -141,6 +141,7 @@ const DomainInfo& Log::domain() const noexcept { return impl_->set->domain(); }
 const Uuid& Log::uuid() const noexcept { return impl_->set->superblock().uuid; }
 
 Status Log::close() {
+  if (impl_->set->in_child()) return impl_->set->close();
   {
     const std::lock_guard lock(impl_->mutex);
     impl_->closed = true;

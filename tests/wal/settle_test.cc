@@ -303,11 +303,13 @@ TEST_F(SettleTest, ALogOfManySegmentsKeepsFewDescriptors) {
     const std::filesystem::directory_iterator open("/proc/self/fd");
     return std::distance(begin(open), end(open));
   };
+  const auto at_first = descriptors();
   {
     ASSERT_OK_AND_ASSIGN(Wal wal, open(DomainRequest::kEmulated));
     for (int i = 0; i < 1000; ++i) {
       ASSERT_OK(wal.lane(0).append(as_bytes(std::string(4000, 'd'))));
     }
+    EXPECT_LT(descriptors() - at_first, 10) << "while it was written";
   }
   const auto before = descriptors();
   ASSERT_OK_AND_ASSIGN(Wal wal, open(DomainRequest::kEmulated));

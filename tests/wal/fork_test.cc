@@ -1,0 +1,116 @@
+// A process that forks while it has a log open. The child inherits mappings, descriptors and the
+// lock; it once could append to the log beside its parent, and marked it as cleanly closed on its
+// way out.
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "nacre/executor.h"
+#include "nacre/wal.h"
+#include "tests/support/result_matchers.h"
+#include "tests/wal/log_files.h"
+#include "tests/wal/wal_domain.h"
+
+namespace nacre {
+namespace {
+
+using test::LogPlace;
+
+class ForkTest : public testing::TestWithParam<LogPlace> {
+ protected:
+  Result<Wal> open() {
+    return Wal::open(path_, {.segment_bytes = kMinSegmentBytes,
+                             .spare_segments = 0,
+                             .domain = test::domain_of(GetParam()),
+                             .environment = {.executor = &executor_}});
+  }
+  /// The child ends with what `body` returns: 0, or the line that was not as it should be.
+  template <class Body>
+  static pid_t fork_child(Body body) {
+    const pid_t child = ::fork();
+    if (child == 0) ::_exit(body());
+    return child;
+  }
+  static int exit_status(pid_t child) {
+    int status = 0;
+    EXPECT_EQ(::waitpid(child, &status, 0), child);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  }
+  template <class Outcome>
+  static bool refused(const Outcome& outcome) {
+    return !outcome && outcome.error().code() == ErrorCode::kClosed;
+  }
+
+  std::unique_ptr<test::TempDirectory> directory_ = test::directory_for(GetParam());
+  std::filesystem::path path_ = directory_->path() / "log";
+  // Without threads: a child has but the one that forked.
+  DeterministicExecutor executor_{1};
+};
+
+INSTANTIATE_TEST_SUITE_P(Domain, ForkTest,
+                         testing::Values(LogPlace::kBlock, LogPlace::kEmulatedInMemory),
+                         test::place_name);
+
+TEST_P(ForkTest, AChildIsRefusedAndLeavesTheLogAlone) {
+  auto opened = open();
+  ASSERT_OK(opened);
+  std::optional<Wal> wal(*std::move(opened));
+  ASSERT_OK(wal->lane(0).append(as_bytes("before")));
+  ASSERT_OK_AND_ASSIGN(const Lsn submitted, wal->lane(0).submit(as_bytes("under way")));
+  const auto before = test::directory_content(path_);
+  const pid_t child = fork_child([&]() -> int {
+    Lane lane = wal->lane(0);
+    const std::array<Bytes, 1> batch = {as_bytes("child")};
+    if (!refused(lane.append(as_bytes("child")))) return 1;
+    if (!refused(lane.append_batch(batch))) return 2;
+    if (!refused(lane.submit(as_bytes("child")))) return 3;
+    if (!refused(lane.claim(5))) return 4;
+    if (!refused(wal->truncate(Lsn{1}))) return 5;
+    if (!refused(wal->close())) return 6;
+    wal.reset();
+    return 0;
+  });
+  EXPECT_EQ(exit_status(child), 0);
+  EXPECT_THAT(test::changed_files(before, test::directory_content(path_)), testing::IsEmpty());
+
+  ASSERT_OK(wal->lane(0).wait(submitted));
+  ASSERT_OK(wal->lane(0).append(as_bytes("after")));
+  ASSERT_OK(wal->close());
+  std::size_t records = 0;
+  ASSERT_OK_AND_ASSIGN(const Wal again, open());
+  ASSERT_OK(again.replay([&](std::uint32_t, const RecordView&) {
+    ++records;
+    return Status();
+  }));
+  EXPECT_EQ(records, 3U);
+}
+
+// The lock went only with its last descriptor, and the child held one for as long as it lived.
+TEST_P(ForkTest, AChildDoesNotKeepTheLock) {
+  auto wal = open();
+  ASSERT_OK(wal);
+  std::array<int, 2> pipe{};
+  ASSERT_EQ(::pipe(pipe.data()), 0);
+  const pid_t child = fork_child([&] {
+    ::close(pipe[1]);
+    char byte = 0;
+    // Until the parent is through.
+    return ::read(pipe[0], &byte, 1) == 0 ? 0 : 1;
+  });
+  ASSERT_OK(wal->close());
+  EXPECT_OK(open());
+  ::close(pipe[1]);
+  EXPECT_EQ(exit_status(child), 0);
+  ::close(pipe[0]);
+}
+
+}  // namespace
+}  // namespace nacre
