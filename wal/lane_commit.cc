@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <thread>
 #include <utility>
 
 #include "lib/base/assert.h"
@@ -163,6 +164,7 @@ void LaneCore::run_callbacks() {
   // One thread at a time, so that callbacks come in log order.
   if (running_callbacks_) return;
   running_callbacks_ = true;
+  callback_thread_ = std::this_thread::get_id();
   while (!callbacks_.empty()) {
     const auto first = callbacks_.begin();
     const bool durable = durable_lsn().value >= first->first;
@@ -175,6 +177,7 @@ void LaneCore::run_callbacks() {
     mutex_.lock();
   }
   running_callbacks_ = false;
+  changed_.notify_all();
 }
 
 }  // namespace nacre::wal

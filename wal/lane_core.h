@@ -19,6 +19,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <thread>
 #include <vector>
 
 #include "lib/base/thread_annotations.h"
@@ -188,6 +189,7 @@ class LaneCore {
   bool device_busy_ GUARDED_BY(mutex_) = false;
   bool driving_ GUARDED_BY(mutex_) = false;
   bool running_callbacks_ GUARDED_BY(mutex_) = false;
+  std::thread::id callback_thread_ GUARDED_BY(mutex_);  // Of the last that ran any.
   std::size_t waiters_ GUARDED_BY(mutex_) = 0;
   std::multimap<std::uint64_t, DurableCallback> callbacks_ GUARDED_BY(mutex_);
   TaskGroup background_;  // Last, so that its tasks end before what they use.

@@ -232,9 +232,14 @@ Status LaneCore::close() {
   if (!options_.synchronous) {
     {
       MutexLock lock(mutex_);
+      // A callback that closes its own log would wait for itself.
+      NACRE_ASSERT(!running_callbacks_ || callback_thread_ != std::this_thread::get_id());
       drain();
     }
     background_.wait();
+    // Callbacks may run on a thread of the caller's as well, one that waited for a record.
+    MutexLock lock(mutex_);
+    while (running_callbacks_) changed_.wait(mutex_);
   }
   if (error_.has_value()) return *error_;
   if (active_ == nullptr || active_->segment->state().closed_cleanly) return {};

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -157,7 +158,11 @@ Status LaneSet::sync_names() {
   NACRE_TRY(file_system.sync_directory(directory_));
   const std::filesystem::path whole = std::filesystem::absolute(directory_).lexically_normal();
   const std::filesystem::path own = whole.has_filename() ? whole : whole.parent_path();
-  return file_system.sync_directory(own.parent_path());
+  const Status synced = file_system.sync_directory(own.parent_path());
+  // Where we may pass through the parent but not read it, we have not made the directory either:
+  // that its name is durable is the care of who did.
+  if (!synced && synced.error().sys_errno() == EACCES) return {};
+  return synced;
 }
 
 LaneCore::Options LaneSet::lane_options(std::uint32_t number) {

@@ -6,8 +6,12 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <filesystem>
+#include <optional>
+#include <semaphore>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -340,6 +344,35 @@ TEST_F(SettleTest, ClosingWaitsForCallbacksThatCallTheLog) {
   EXPECT_EQ(called, 20);
 }
 
+// Callbacks that run on a thread which waits for a record are nobody's background task, and closing
+// did not wait for them: the callback looked at a log that was gone.
+TEST_F(SettleTest, ClosingWaitsForCallbacksOnAThreadThatWaits) {
+  std::optional<Wal> wal(*open(DomainRequest::kBlock));
+  Lane lane = wal->lane(0);
+  std::binary_semaphore called(0);
+  std::binary_semaphore leave(0);
+  std::atomic<bool> left = false;
+  ASSERT_OK_AND_ASSIGN(const Lsn lsn, lane.submit(as_bytes("x")));
+  lane.on_durable(lsn, [&](const Status&) {
+    called.release();
+    leave.acquire();
+    left = true;
+  });
+  std::thread waiter([&] { EXPECT_TRUE(test::is_ok(lane.wait(lsn))); });
+  called.acquire();
+  std::atomic<bool> closed = false;
+  std::thread closer([&] {
+    EXPECT_TRUE(test::is_ok(wal->close()));
+    EXPECT_TRUE(left);
+    closed = true;
+  });
+  // Gives a close that does not wait every chance to come first.
+  for (int chance = 0; chance < 10'000 && !closed; ++chance) std::this_thread::yield();
+  leave.release();
+  closer.join();
+  waiter.join();
+}
+
 // Sealing the last block moved the tail past the limit that refuses appends: one was accepted
 // behind the clean mark, and the log never opened again.
 TEST_F(SettleTest, AClosedLaneStaysClosed) {
@@ -363,6 +396,72 @@ TEST_F(SettleTest, AReopenedLogThatTakesNoRecordReopensAgain) {
     }
     ASSERT_OK(wal.close());
   }
+}
+
+// On a full disk the first append after an opening wrote its resume frame, found no room in the
+// segment, and none for another one. Nothing may be lost by that, and appends resume with the room.
+TEST_F(SettleTest, AResumeThatFindsTheDiskFullLosesNothing) {
+  for (const DomainRequest domain : {DomainRequest::kBlock, DomainRequest::kEmulated}) {
+    std::filesystem::remove_all(log_);
+    const std::string small(1000, 's');
+    const std::string large(50'000, 'l');
+    {
+      ASSERT_OK_AND_ASSIGN(Wal wal, open(domain));
+      ASSERT_OK(wal.lane(0).append(as_bytes(small)));
+      ASSERT_OK(wal.lane(0).append(as_bytes(large)));
+      ASSERT_OK(wal.close());
+    }
+    const auto records = [](const Wal& wal) {
+      std::size_t count = 0;
+      EXPECT_OK(wal.replay([&](std::uint32_t, const RecordView&) {
+        ++count;
+        return Status();
+      }));
+      return count;
+    };
+    for (int life = 0; life < 2; ++life) {
+      files_.set_free_bytes(std::nullopt);
+      ASSERT_OK_AND_ASSIGN(Wal wal, open(domain));
+      files_.set_free_bytes(0);
+      for (int attempt = 0; attempt < 2; ++attempt) {
+        EXPECT_THAT(wal.lane(0).append(as_bytes(large)), has_code(ErrorCode::kNoSpace));
+      }
+      EXPECT_EQ(records(wal), 2U);
+      // Closed in the middle of it, and killed.
+      if (life == 0) {
+        ASSERT_OK(wal.close());
+        continue;
+      }
+      const auto copy = killed();
+      files_.set_free_bytes(std::nullopt);
+      {
+        ASSERT_OK_AND_ASSIGN(Wal beside, open(domain, copy));
+        EXPECT_EQ(records(beside), 2U);
+        ASSERT_OK(beside.lane(0).append(as_bytes(large)));
+        EXPECT_EQ(records(beside), 3U);
+      }
+      ASSERT_OK(wal.lane(0).append(as_bytes(large)));
+      ASSERT_OK(wal.lane(0).append(as_bytes(small)));
+      EXPECT_EQ(records(wal), 4U);
+      ASSERT_OK(wal.close());
+    }
+    ASSERT_OK_AND_ASSIGN(const Wal wal, open(domain));
+    EXPECT_EQ(records(wal), 4U);
+  }
+}
+
+// A home directory's parent may often be passed through, but not read.
+TEST_F(SettleTest, AParentThatMayNotBeReadIsNoHindrance) {
+  ASSERT_OK(open(DomainRequest::kBlock));
+  files_.plan().add({.operation = FileOperation::kSyncDirectory,
+                     .sys_errno = EACCES,
+                     .path_contains = home_.path().filename().string(),
+                     .nth = 3});
+  ASSERT_OK(open(DomainRequest::kBlock));
+  const auto events = trace();
+  EXPECT_TRUE(std::ranges::any_of(events, [&](const FileEvent& event) {
+    return event.injected && event.path == home_.path();
+  }));
 }
 
 }  // namespace
