@@ -73,7 +73,7 @@ TEST_P(WalTest, ReadsBackWhatWasAppendedAlsoAfterReopening) {
   for (int round = 0; round < 3; ++round) {
     ASSERT_OK_AND_ASSIGN(Wal wal, Wal::open(path(), options()));
     EXPECT_EQ(contents(wal), written);
-    for (std::size_t bytes : {1, 39, 40, 41, 63, 64, 65, 4000, 4096, 20000}) {
+    for (std::size_t bytes : {1U, 39U, 40U, 41U, 63U, 64U, 65U, 4000U, 4096U, 20000U}) {
       written.push_back(record_text(written.size(), bytes));
       ASSERT_OK_AND_ASSIGN(const Lsn lsn, wal.lane(0).append(as_bytes(written.back())));
       EXPECT_EQ(lsn.value, written.size());
@@ -180,7 +180,7 @@ TEST_P(WalTest, AReaderKeepsItsRecordAcrossTruncation) {
 TEST_P(WalTest, BatchesAreReadAsTheirRecords) {
   ASSERT_OK_AND_ASSIGN(Wal wal, Wal::open(path(), options()));
   std::vector<std::string> expected;
-  for (std::size_t count : {1, 2, 32, 300}) {
+  for (std::size_t count : {1U, 2U, 32U, 300U}) {
     std::vector<std::string> texts;
     for (std::size_t i = 0; i < count; ++i) texts.push_back(record_text(i, 1 + i % 90));
     std::vector<Bytes> batch;
