@@ -131,8 +131,11 @@ class Partition {
   /// Errors: the partition's first error; `invalid_argument` for an offset never handed out.
   Status wait(Offset offset);
 
-  /// Calls `callback` when everything up to `offset` is durable; at once, on this thread, when it
-  /// is already.
+  /// Calls `callback` when everything up to `offset` is durable, as soon as that is so.
+  /// Errors, given to `callback`: as `wait`.
+  /// Thread: at once and on this thread when it is durable already, which in the memory domains
+  /// (all but block) is always so: there a callback that appends and registers itself again is a
+  /// recursion, one level deep for each message. Otherwise as `DurableCallback` says.
   void on_durable(Offset offset, DurableCallback callback);
 
   /// Space for a message value of up to `bytes` bytes. Errors: as `append`.
@@ -144,15 +147,21 @@ class Partition {
   Offset begin() const noexcept;
 
   /// The message at `offset`, in place, its checksum verified.
-  /// Errors: `not_found` (below `begin()`, or not durable yet), `corruption`, `io`.
+  /// Errors: `not_found` (below `begin()`, or not durable (yet)), `corruption`, `io`.
   Result<PinnedMessage> read(Offset offset) const;
 
+  /// Reads on from the oldest message that is still there, `begin()`. Errors: as `next`.
+  Result<PartitionReader> reader() const;
   /// Reads on from `from`, which may be `durable_end()`.
-  /// Errors: `not_found` when `from` is below `begin()` or above `durable_end()`.
-  Result<PartitionReader> reader(Offset from = Offset{0}) const;
+  /// Errors: `not_found` when `from` is below `begin()` or above `durable_end()`;
+  /// `invalid_argument` for offset 2^64-1, which is never handed out.
+  Result<PartitionReader> reader(Offset from) const;
 
   /// Gives up messages below `offset`: segments that hold nothing else are recycled, so `begin()`
-  /// may stay lower. Errors: `io`, `no_space`, `closed`.
+  /// may stay lower. An offset above `durable_end()` gives up no more than that one does.
+  /// Durability: durable on success; a crash inside leaves some of them.
+  /// Errors: `invalid_argument` for offset 2^64-1, which is never handed out, `io`, `no_space`,
+  /// `closed`.
   Status truncate(Offset offset);
 
   /// The largest message this partition takes, key and value together, in bytes.
@@ -161,6 +170,7 @@ class Partition {
  private:
   friend class Topic;
   explicit Partition(PartitionCore* core) : core_(core) {}
+  Result<PartitionReader> read_from(Lsn from) const;
   PartitionCore* core_;
 };
 
@@ -272,7 +282,11 @@ class LogView {
   /// Segment files that are ready for use and hold nothing.
   Result<std::uint64_t> free_segments();
 
-  /// Errors: `not_found` (no such topic or partition, or `from` has been truncated away).
+  /// Reads on from `from`. When that is beyond the end, the reader waits there: `next` says false,
+  /// and shows messages from that offset on, and none before it, once they are durable. (A
+  /// `Partition::reader` refuses it: it knows where the end is.)
+  /// Errors: `not_found` (no such topic or partition, or `from` has been truncated away),
+  /// `corruption`, `unsupported`, `io`.
   Result<ViewReader> reader(std::string_view topic, std::uint32_t partition,
                             Offset from = Offset{0});
 

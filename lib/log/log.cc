@@ -8,6 +8,7 @@
 
 #include "lib/base/try.h"
 #include "lib/log/catalog.h"
+#include "lib/log/message_format.h"
 #include "lib/log/partition_core.h"
 #include "wal/lane_set.h"
 
@@ -83,7 +84,7 @@ Log::~Log() = default;
 
 Result<Log> Log::open(const std::filesystem::path& directory, LogOptions options) {
   auto impl = std::make_unique<Impl>();
-  impl->set = NACRE_TRY(wal::LaneSet::open(
+  impl->set = NACRE_TRY(in_offsets(wal::LaneSet::open(
       directory,
       {.kind = LogKind::kMessageLog,
        .ordered_lanes = 0,
@@ -100,7 +101,7 @@ Result<Log> Log::open(const std::filesystem::path& directory, LogOptions options
          if (!catalog) return catalog.error();
          impl->catalog = *std::move(catalog);
          return {};
-       }}));
+       }})));
   for (const CatalogTopic& topic : impl->catalog.topics) impl->add_topic(topic);
   return Log(std::move(impl));
 }

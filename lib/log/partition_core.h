@@ -27,6 +27,9 @@ class PartitionCore {
   /// `writing` is the claim's hold on the partition.
   Result<Lsn> enqueue_claim(std::size_t bytes);
 
+  /// Key and value together.
+  std::size_t max_message_bytes() const noexcept;
+
   wal::LaneCore& lane() noexcept { return lane_; }
   std::mutex& writer_mutex() noexcept { return writer_mutex_; }
 

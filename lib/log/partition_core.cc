@@ -1,0 +1,128 @@
+// The writers of a partition, one after the other, and MessageClaim.
+
+#include "lib/log/partition_core.h"
+
+#include <fmt/format.h>
+
+#include <cstring>
+#include <utility>
+
+#include "lib/base/try.h"
+#include "lib/log/message_format.h"
+
+namespace nacre {
+namespace {
+
+MessageEnvelope make_envelope(Clock& clock, std::size_t key_bytes) noexcept {
+  MessageEnvelope envelope{};
+  envelope.timestamp_ns = clock.wall_ns();
+  envelope.key_bytes = static_cast<std::uint32_t>(key_bytes);
+  return envelope;
+}
+
+Bytes bytes_of(const MessageEnvelope& envelope) noexcept {
+  return std::as_bytes(std::span(&envelope, 1));
+}
+
+Status check_message(const Message& message, std::size_t limit) {
+  const std::size_t bytes = message.key.size() + message.value.size();
+  if (bytes == 0) {
+    return Error(ErrorCode::kInvalidArgument, "an empty message; give it a value or a key");
+  }
+  if (bytes > limit) {
+    return Error(ErrorCode::kInvalidArgument,
+                 fmt::format("a message of {} bytes, where this log takes at most {}; split it, or "
+                             "create the log with larger segments (up to 16 MiB a message)",
+                             bytes, limit));
+  }
+  return {};
+}
+
+}  // namespace
+
+std::size_t PartitionCore::max_message_bytes() const noexcept {
+  return lane_.max_payload() - sizeof(MessageEnvelope);
+}
+
+Result<Lsn> PartitionCore::enqueue(const Message& message) {
+  NACRE_TRY(check_message(message, max_message_bytes()));
+  const std::lock_guard writing(writer_mutex_);
+  const MessageEnvelope envelope = make_envelope(clock_, message.key.size());
+  if (message.key.empty()) return lane_.enqueue(bytes_of(envelope), message.value, 0);
+  prefix_.resize(sizeof envelope + message.key.size());
+  std::memcpy(prefix_.data(), &envelope, sizeof envelope);
+  std::memcpy(prefix_.data() + sizeof envelope, message.key.data(), message.key.size());
+  return lane_.enqueue(prefix_, message.value, 0);
+}
+
+Result<Lsn> PartitionCore::enqueue_batch(std::span<const Message> messages) {
+  std::size_t prefix_bytes = 0;
+  for (const Message& message : messages) {
+    NACRE_TRY(check_message(message, max_message_bytes()));
+    prefix_bytes += sizeof(MessageEnvelope) + message.key.size();
+  }
+  const std::lock_guard writing(writer_mutex_);
+  prefix_.resize(prefix_bytes);
+  std::vector<wal::BatchPart> parts;
+  parts.reserve(messages.size());
+  std::byte* to = prefix_.data();
+  for (const Message& message : messages) {
+    const MessageEnvelope envelope = make_envelope(clock_, message.key.size());
+    const std::span<std::byte> prefix(to, sizeof envelope + message.key.size());
+    std::memcpy(to, &envelope, sizeof envelope);
+    if (!message.key.empty()) {
+      std::memcpy(to + sizeof envelope, message.key.data(), message.key.size());
+    }
+    parts.push_back({.prefix = prefix, .payload = message.value});
+    to += prefix.size();
+  }
+  return lane_.enqueue_batch(parts, 0);
+}
+
+struct MessageClaim::State {
+  PartitionCore* partition = nullptr;
+  std::unique_lock<std::mutex> writing;
+  std::span<std::byte> value;
+
+  ~State() {
+    if (writing.owns_lock()) partition->lane().abandon_claim();
+  }
+};
+
+MessageClaim::MessageClaim(std::unique_ptr<State> state) : state_(std::move(state)) {}
+MessageClaim::MessageClaim(MessageClaim&&) noexcept = default;
+MessageClaim& MessageClaim::operator=(MessageClaim&&) noexcept = default;
+MessageClaim::~MessageClaim() = default;
+
+std::span<std::byte> MessageClaim::value() noexcept {
+  return state_ == nullptr ? std::span<std::byte>() : state_->value;
+}
+
+Result<Offset> MessageClaim::commit(std::size_t bytes) {
+  if (state_ == nullptr) {
+    return Error(ErrorCode::kInvalidArgument, "this claim was committed already, or moved from");
+  }
+  PartitionCore& partition = *state_->partition;
+  const Lsn lsn = NACRE_TRY(partition.enqueue_claim(bytes));
+  // Others may append while this message is on its way to the device.
+  state_->writing.unlock();
+  state_.reset();
+  NACRE_TRY(partition.lane().wait(lsn));
+  return offset_of(lsn);
+}
+
+Result<MessageClaim> PartitionCore::claim(std::size_t bytes) {
+  auto state = std::make_unique<MessageClaim::State>();
+  std::unique_lock writing(writer_mutex_);
+  state->partition = this;
+  state->value = NACRE_TRY(lane_.open_claim(sizeof(MessageEnvelope), bytes));
+  state->writing = std::move(writing);
+  return MessageClaim(std::move(state));
+}
+
+Result<Lsn> PartitionCore::enqueue_claim(std::size_t bytes) {
+  const MessageEnvelope envelope = make_envelope(clock_, 0);
+  return lane_.enqueue_claim(bytes_of(envelope), bytes, 0);
+}
+
+}  // namespace nacre

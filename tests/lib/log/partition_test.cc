@@ -1,0 +1,159 @@
+// Offsets that a caller gives, and what a partition answers with.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "nacre/log.h"
+#include "tests/lib/log/partition_fixture.h"
+#include "tests/support/result_matchers.h"
+#include "tests/wal/log_files.h"
+
+namespace nacre {
+namespace {
+
+using test::has_code;
+using test::LogPlace;
+using testing::HasSubstr;
+using testing::Not;
+
+class PartitionTest : public test::PartitionFixture {
+ protected:
+  /// What `on_durable` calls back with; nothing when it did not call back at once.
+  static std::optional<Status> outcome_of(Partition partition, Offset offset) {
+    std::optional<Status> outcome;
+    partition.on_durable(offset, [&outcome](const Status& status) { outcome = status; });
+    return outcome;
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(Domains, PartitionTest,
+                         testing::Values(LogPlace::kBlock, LogPlace::kEmulatedInMemory),
+                         test::place_name);
+
+// An offset is an LSN minus 1, so offset 2^64-1 wrapped around to LSN 0, "none": waiting for it and
+// registering for it succeeded, and truncating there gave up nothing and said it had.
+TEST_P(PartitionTest, TheOffsetThatNoMessageCanHaveIsRefused) {
+  ASSERT_OK(partition().append({.value = as_bytes("a")}));
+  const Offset impossible{std::numeric_limits<std::uint64_t>::max()};
+  EXPECT_THAT(partition().wait(impossible), has_code(ErrorCode::kInvalidArgument));
+  EXPECT_THAT(partition().truncate(impossible), has_code(ErrorCode::kInvalidArgument));
+  EXPECT_THAT(partition().reader(impossible), has_code(ErrorCode::kInvalidArgument));
+  EXPECT_THAT(partition().read(impossible), has_code(ErrorCode::kNotFound));
+  const auto outcome = outcome_of(partition(), impossible);
+  ASSERT_TRUE(outcome.has_value());
+  ASSERT_THAT(*outcome, has_code(ErrorCode::kInvalidArgument));
+  EXPECT_THAT(outcome->error().message(), HasSubstr("18446744073709551615 is never handed out"));
+
+  const Offset largest{impossible.value - 1};
+  EXPECT_THAT(partition().wait(largest), has_code(ErrorCode::kInvalidArgument));
+  EXPECT_THAT(partition().reader(largest), has_code(ErrorCode::kNotFound));
+  EXPECT_OK(partition().truncate(largest)) << "as far as there is something";
+}
+
+// Waiting for offset 7 was answered with "waiting for LSN 8", a number that a user of offsets has
+// never seen, one off the number that he gave.
+TEST_P(PartitionTest, AnOffsetNotHandedOutIsToldAsAnOffset) {
+  ASSERT_OK(partition().append({.value = as_bytes("a")}));
+  const Status waited = partition().wait(Offset{7});
+  ASSERT_THAT(waited, has_code(ErrorCode::kInvalidArgument));
+  EXPECT_THAT(waited.error().message(), HasSubstr("offset 7 has not been handed out"));
+  EXPECT_THAT(waited.error().message(), Not(HasSubstr("LSN")));
+  EXPECT_EQ(waited.error().lsn(), 8U);
+  const auto outcome = outcome_of(partition(), Offset{7});
+  ASSERT_TRUE(outcome.has_value());
+  ASSERT_THAT(*outcome, has_code(ErrorCode::kInvalidArgument));
+  EXPECT_EQ(outcome->error().to_string(), waited.error().to_string());
+}
+
+TEST_P(PartitionTest, ATruncatedOffsetIsToldAsAnOffset) {
+  append_large(partition(), 100);
+  ASSERT_OK_AND_ASSIGN(PartitionReader left_behind, partition().reader(Offset{5}));
+  ASSERT_OK(partition().truncate(Offset{90}));
+  const auto read = partition().read(Offset{3});
+  ASSERT_THAT(read, has_code(ErrorCode::kNotFound));
+  EXPECT_THAT(read.error().message(), HasSubstr("offset 3 has been truncated away"));
+  EXPECT_THAT(read.error().message(), Not(HasSubstr("LSN")));
+  const auto reader = partition().reader(Offset{3});
+  ASSERT_THAT(reader, has_code(ErrorCode::kNotFound));
+  EXPECT_EQ(reader.error().to_string(), read.error().to_string());
+
+  // A reader that was under way when its next segment went is told where it stands.
+  Result<bool> next = left_behind.next();
+  std::uint64_t expected = 5;
+  for (; next && *next; next = left_behind.next()) ++expected;
+  ASSERT_THAT(next, has_code(ErrorCode::kNotFound));
+  EXPECT_THAT(next.error().message(), HasSubstr("offset " + std::to_string(expected) + " has"));
+}
+
+TEST_P(PartitionTest, DamageIsToldAsAnOffset) {
+  append_large(partition(), 100);  // The newest segment may be read from memory.
+  const auto segment = test::lane_files(path()).front().path;
+  test::flip_bit(segment, test::record_frames_of(segment)[3].offset + 100);
+  const auto read = partition().read(Offset{3});
+  ASSERT_THAT(read, has_code(ErrorCode::kCorruption));
+  const std::string& message = read.error().message();
+  EXPECT_THAT(message, HasSubstr("the checksum does not match, where offset 3 must be;"));
+  EXPECT_THAT(message, Not(HasSubstr("LSN")));
+  EXPECT_EQ(read.error().path(), segment.string());
+  EXPECT_EQ(read.error().lsn(), 4U);
+
+  ASSERT_OK_AND_ASSIGN(PartitionReader reader, partition().reader());
+  for (int i = 0; i < 3; ++i) ASSERT_OK(reader.next());
+  EXPECT_EQ(reader.next().error().to_string(), read.error().to_string());
+
+  // Opening finds the same damage, and says it in the same words.
+  ASSERT_OK(log_->close());
+  const auto again = Log::open(path(), {.domain = test::domain_of(GetParam())});
+  ASSERT_THAT(again, has_code(ErrorCode::kCorruption));
+  EXPECT_EQ(again.error().to_string(), read.error().to_string());
+}
+
+// Without an offset a reader began at offset 0, so that after a truncation the plainest call of
+// all, and every example with it, failed with not_found.
+TEST_P(PartitionTest, AReaderWithoutAnOffsetBeginsAtTheOldestMessage) {
+  append_large(partition(), 100);
+  ASSERT_OK(partition().truncate(Offset{90}));
+  ASSERT_GT(partition().begin(), Offset{0});
+  ASSERT_OK_AND_ASSIGN(PartitionReader reader, partition().reader());
+  ASSERT_OK_AND_ASSIGN(const bool there, reader.next());
+  ASSERT_TRUE(there);
+  EXPECT_EQ(reader.message().offset, partition().begin());
+  EXPECT_THAT(partition().reader(Offset{0}), has_code(ErrorCode::kNotFound));
+}
+
+TEST_P(PartitionTest, AReaderOfAnEmptyPartitionGoesOnWithItsFirstMessage) {
+  ASSERT_OK_AND_ASSIGN(PartitionReader reader, partition().reader());
+  ASSERT_OK_AND_ASSIGN(bool there, reader.next());
+  EXPECT_FALSE(there);
+  ASSERT_OK(partition().append({.value = as_bytes("a")}));
+  ASSERT_OK_AND_ASSIGN(there, reader.next());
+  ASSERT_TRUE(there);
+  EXPECT_EQ(reader.message().offset, Offset{0});
+}
+
+TEST_P(PartitionTest, AViewFromBeyondTheEndWaitsThere) {
+  ASSERT_OK(partition().append({.value = as_bytes("0")}));
+  ASSERT_OK_AND_ASSIGN(LogView view, LogView::open(path()));
+  for (const std::uint32_t index : {0U, 1U}) {  // One with messages, one without a segment yet.
+    ASSERT_OK_AND_ASSIGN(ViewReader reader, view.reader("t", index, Offset{3}));
+    ASSERT_OK_AND_ASSIGN(bool there, reader.next());
+    EXPECT_FALSE(there);
+    while (partition(index).durable_end() < Offset{5}) {
+      ASSERT_OK_AND_ASSIGN(there, reader.next());
+      EXPECT_EQ(there, partition(index).durable_end() > Offset{3});
+      ASSERT_OK(partition(index).append({.value = as_bytes("x")}));
+    }
+    ASSERT_OK_AND_ASSIGN(there, reader.next());
+    ASSERT_TRUE(there);
+    EXPECT_EQ(reader.message().offset, Offset{4});
+  }
+}
+
+}  // namespace
+}  // namespace nacre
