@@ -4,9 +4,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <string>
+#include <system_error>
 
 #include "lib/base/endian.h"
 #include "lib/base/try.h"
@@ -23,6 +26,10 @@ namespace {
 constexpr std::uint32_t kFirstPollMs = 2;
 constexpr std::uint32_t kSlowestPollMs = 100;
 
+constexpr std::uint64_t kAllMessages = std::numeric_limits<std::uint64_t>::max();
+/// 2^64-1 itself is never handed out.
+constexpr std::uint64_t kLargestOffset = std::numeric_limits<std::uint64_t>::max() - 1;
+
 enum class CatFormat : std::uint8_t { kLines, kStanzas, kLengthPrefixed, kRaw };
 
 struct CatOptions {
@@ -31,7 +38,7 @@ struct CatOptions {
   std::uint32_t partition = 0;
   std::uint64_t from = 0;
   bool from_given = false;
-  std::uint64_t count = std::numeric_limits<std::uint64_t>::max();
+  std::uint64_t count = kAllMessages;
   bool follow = false;
   CatFormat format = CatFormat::kLines;
   bool json = false;
@@ -121,6 +128,23 @@ Result<ExitCode> run_cat(const CatOptions& options) {
   return ExitCode::kOk;
 }
 
+/// Adds an option that takes a whole number up to `largest`. CLI11's own conversion takes "-1" for
+/// 2^64-1, and nothing at all for 0. Lifetime: `target` outlives the parsing.
+CLI::Option* add_number(CLI::App& app, const std::string& name, std::uint64_t& target,
+                        std::uint64_t largest, const std::string& description) {
+  const auto take = [name, &target, largest](const std::string& given) {
+    std::uint64_t number = 0;
+    const char* const end = given.data() + given.size();
+    const auto [stop, fault] = std::from_chars(given.data(), end, number);
+    if (fault != std::errc() || stop != end || number > largest) {
+      throw CLI::ValidationError(
+          name, fmt::format("'{}' is not a whole number from 0 to {}", given, largest));
+    }
+    target = number;
+  };
+  return app.add_option_function<std::string>(name, take, description);
+}
+
 }  // namespace
 
 Command add_cat(CLI::App& app) {
@@ -131,9 +155,12 @@ Command add_cat(CLI::App& app) {
   command->add_option("TOPIC", options->topic, "The topic")->required();
   command->add_option("--partition", options->partition, "Which partition (0)")->option_text("N");
   CLI::Option* from =
-      command->add_option("--from", options->from, "Begin at this offset (the oldest there is)")
+      add_number(*command, "--from", options->from, kLargestOffset,
+                 "Begin at this offset (the oldest there is); beyond the end there is nothing, and "
+                 "--follow waits for it")
           ->option_text("N");
-  command->add_option("--count", options->count, "Stop after this many messages (all)")
+  add_number(*command, "--count", options->count, kAllMessages,
+             "Stop after this many messages (all)")
       ->option_text("N");
   command->add_flag("--follow", options->follow,
                     "At the end wait for more, until Ctrl-C or until the reader goes away");

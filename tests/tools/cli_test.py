@@ -183,6 +183,30 @@ class Cat(CliTest):
         self.assertEqual(self.cat("--from", "5"), b"")
         self.assertEqual(self.cat("--count", "0"), b"")
 
+    def test_from_beyond_the_end_shows_nothing_and_follow_waits_there(self):
+        self.ingest(b"0\n1\n")
+        self.assertEqual(self.cat("--from", "2"), b"")
+        self.assertEqual(self.cat("--from", str(2**64 - 2)), b"")
+        with subprocess.Popen([NACRE, "cat", self.log, "events", "--follow", "--from", "3",
+                               "--count", "1"], stdout=subprocess.PIPE) as reader:
+            self.ingest(b"2\n3\n")
+            self.assertEqual(reader.communicate(timeout=60)[0], b"3\n")
+
+    def test_numbers_that_are_none_are_wrong_usage(self):
+        # "--from -1" and "--from 18446744073709551615" wrapped around and printed everything, an
+        # empty value was taken for 0, and "--count -1" for all.
+        self.ingest(b"0\n1\n")
+        for option in ("--from", "--count"):
+            for value in ("-1", str(2**64), "", " 1", "+1", "1x", "0x1", "1.5", "junk"):
+                with self.subTest(option=option, value=value):
+                    process = run("cat", self.log, "events", option, value, check=2)
+                    self.assertEqual(process.stdout, b"")
+                    self.assertIn(f"{option}: '{value}' is not a whole number".encode(),
+                                  process.stderr)
+        process = run("cat", self.log, "events", "--from", str(2**64 - 1), check=2)
+        self.assertIn(b"18446744073709551614", process.stderr)
+        self.assertEqual(self.cat("--count", str(2**64 - 1)), b"0\n1\n")
+
     def test_raw(self):
         self.ingest(b"a\nb\n")
         self.assertEqual(self.cat("--records", "raw"), b"ab")
