@@ -56,8 +56,15 @@ LaneReader::LaneReader(LaneReader&&) noexcept = default;
 LaneReader& LaneReader::operator=(LaneReader&&) noexcept = default;
 LaneReader::~LaneReader() = default;
 
-Result<bool> LaneReader::next() { return cursor_->next(); }
-const RecordView& LaneReader::record() const noexcept { return cursor_->record(); }
+Result<bool> LaneReader::next() {
+  NACRE_ASSERT(cursor_ != nullptr && "this LaneReader was moved from");
+  return cursor_->next();
+}
+
+const RecordView& LaneReader::record() const noexcept {
+  NACRE_ASSERT(cursor_ != nullptr && "this LaneReader was moved from");
+  return cursor_->record();
+}
 
 Result<Lsn> Lane::append(Bytes payload, std::uint16_t tag) {
   return core_->append({}, payload, tag);
@@ -84,6 +91,7 @@ Result<Lsn> Lane::submit_batch(std::span<const Bytes> payloads, std::uint16_t ta
 Status Lane::wait(Lsn lsn) { return core_->wait(lsn); }
 
 void Lane::on_durable(Lsn lsn, DurableCallback callback) {
+  NACRE_ASSERT(callback != nullptr && "on_durable needs a callback that can be called");
   core_->on_durable(lsn, std::move(callback));
 }
 
@@ -135,13 +143,18 @@ Result<Wal> Wal::open(const std::filesystem::path& directory, WalOptions options
   return Wal(std::move(impl));
 }
 
+Wal::Impl& Wal::impl() const noexcept {
+  NACRE_ASSERT(impl_ != nullptr && "this Wal was moved from");
+  return *impl_;
+}
+
 Lane Wal::lane(std::uint32_t index) const noexcept {
-  NACRE_ASSERT(index < impl_->lanes.size());
-  return Lane(impl_->lanes[index]);
+  NACRE_ASSERT(index < impl().lanes.size());
+  return Lane(impl().lanes[index]);
 }
 
 std::uint32_t Wal::lanes() const noexcept {
-  return static_cast<std::uint32_t>(impl_->lanes.size());
+  return static_cast<std::uint32_t>(impl().lanes.size());
 }
 
 Status Wal::replay(
@@ -158,8 +171,8 @@ Status Wal::replay(
     return a_lsn != b_lsn ? a_lsn > b_lsn : a > b;
   };
   std::priority_queue<std::size_t, std::vector<std::size_t>, decltype(later)> heads(later);
-  for (std::uint32_t i = 0; i < impl_->lanes.size(); ++i) {
-    auto cursor = NACRE_TRY(wal::LaneCursor::open(impl_->lanes[i]->segments(), Lsn{}));
+  for (std::uint32_t i = 0; i < impl().lanes.size(); ++i) {
+    auto cursor = NACRE_TRY(wal::LaneCursor::open(impl().lanes[i]->segments(), Lsn{}));
     if (!NACRE_TRY(cursor->next())) continue;
     sources.push_back({.lane = i, .cursor = std::move(cursor)});
   }
@@ -174,7 +187,7 @@ Status Wal::replay(
 }
 
 Status Wal::truncate(Lsn lsn) {
-  for (wal::LaneCore* lane : impl_->lanes) NACRE_TRY(lane->truncate(lsn));
+  for (wal::LaneCore* lane : impl().lanes) NACRE_TRY(lane->truncate(lsn));
   return {};
 }
 

@@ -232,6 +232,7 @@ class Log {
  private:
   struct Impl;
   explicit Log(std::unique_ptr<Impl> impl);
+  Impl& impl() const noexcept;
   std::unique_ptr<Impl> impl_;
 };
 

@@ -129,8 +129,12 @@ class Lane {
   /// Errors: the lane's first error; `invalid_argument` for an LSN never handed out.
   Status wait(Lsn lsn);
 
-  /// Calls `callback` when everything up to `lsn` in this lane is durable; at once, on this
-  /// thread, when it is already.
+  /// Calls `callback` when everything up to `lsn` in this lane is durable, as soon as that is so.
+  /// Errors, given to `callback`: as `wait`.
+  /// Thread: at once and on this thread when it is durable already, which in the memory domains
+  /// (all but block) is always so: there a callback that appends and registers itself again is a
+  /// recursion, one level deep for each record. Otherwise as `DurableCallback` says. In no domain
+  /// may it close the log.
   void on_durable(Lsn lsn, DurableCallback callback);
 
   /// The newest LSN of this lane that is durable; 0 when the lane is empty.
@@ -203,6 +207,7 @@ class Wal {
  private:
   struct Impl;
   explicit Wal(std::unique_ptr<Impl> impl);
+  Impl& impl() const noexcept;
   std::unique_ptr<Impl> impl_;
 };
 

@@ -6,6 +6,7 @@
 #include <mutex>
 #include <utility>
 
+#include "lib/base/assert.h"
 #include "lib/base/try.h"
 #include "lib/log/catalog.h"
 #include "lib/log/message_format.h"
@@ -106,17 +107,22 @@ Result<Log> Log::open(const std::filesystem::path& directory, LogOptions options
   return Log(std::move(impl));
 }
 
+Log::Impl& Log::impl() const noexcept {
+  NACRE_ASSERT(impl_ != nullptr && "this Log was moved from");
+  return *impl_;
+}
+
 Result<Topic> Log::create_topic(std::string_view name, std::uint32_t partitions) {
-  const std::lock_guard lock(impl_->mutex);
-  if (impl_->find(name) != nullptr) {
+  const std::lock_guard lock(impl().mutex);
+  if (impl().find(name) != nullptr) {
     return Error(ErrorCode::kBusy, fmt::format("the topic \"{}\" exists already", name));
   }
-  return Topic(NACRE_TRY(impl_->create(name, partitions)));
+  return Topic(NACRE_TRY(impl().create(name, partitions)));
 }
 
 Result<Topic> Log::topic(std::string_view name) const {
-  const std::lock_guard lock(impl_->mutex);
-  const TopicCore* found = impl_->find(name);
+  const std::lock_guard lock(impl().mutex);
+  const TopicCore* found = impl().find(name);
   if (found == nullptr) {
     return Error(ErrorCode::kNotFound,
                  fmt::format("there is no topic \"{}\"; create it, or look at topics()", name));
@@ -125,21 +131,21 @@ Result<Topic> Log::topic(std::string_view name) const {
 }
 
 Result<Topic> Log::open_or_create_topic(std::string_view name, std::uint32_t partitions) {
-  const std::lock_guard lock(impl_->mutex);
-  if (const TopicCore* found = impl_->find(name); found != nullptr) return Topic(found);
-  return Topic(NACRE_TRY(impl_->create(name, partitions)));
+  const std::lock_guard lock(impl().mutex);
+  if (const TopicCore* found = impl().find(name); found != nullptr) return Topic(found);
+  return Topic(NACRE_TRY(impl().create(name, partitions)));
 }
 
 std::vector<Topic> Log::topics() const {
-  const std::lock_guard lock(impl_->mutex);
+  const std::lock_guard lock(impl().mutex);
   std::vector<Topic> all;
-  for (const auto& topic : impl_->topics) all.push_back(Topic(topic.get()));
+  for (const auto& topic : impl().topics) all.push_back(Topic(topic.get()));
   return all;
 }
 
-const RecoveryReport& Log::recovery() const noexcept { return impl_->set->report(); }
-const DomainInfo& Log::domain() const noexcept { return impl_->set->domain(); }
-const Uuid& Log::uuid() const noexcept { return impl_->set->superblock().uuid; }
+const RecoveryReport& Log::recovery() const noexcept { return impl().set->report(); }
+const DomainInfo& Log::domain() const noexcept { return impl().set->domain(); }
+const Uuid& Log::uuid() const noexcept { return impl().set->superblock().uuid; }
 
 Status Log::close() {
   if (impl_->set->in_child()) return impl_->set->close();

@@ -123,12 +123,16 @@ PartitionReader& PartitionReader::operator=(PartitionReader&&) noexcept = defaul
 PartitionReader::~PartitionReader() = default;
 
 Result<bool> PartitionReader::next() {
+  NACRE_ASSERT(state_ != nullptr && "this PartitionReader was moved from");
   if (!NACRE_TRY(in_offsets(state_->cursor->next()))) return false;
   state_->message = NACRE_TRY(message_of(*state_->cursor));
   return true;
 }
 
-const MessageView& PartitionReader::message() const noexcept { return state_->message; }
+const MessageView& PartitionReader::message() const noexcept {
+  NACRE_ASSERT(state_ != nullptr && "this PartitionReader was moved from");
+  return state_->message;
+}
 
 const std::string& Topic::name() const noexcept { return core_->name(); }
 
