@@ -311,4 +311,10 @@ void LaneCore::abandon_claim() noexcept {
   abandon();
 }
 
+bool LaneCore::claim_open() {
+  if (options_.synchronous) return claim_open_;
+  MutexLock lock(mutex_);
+  return claim_open_;
+}
+
 }  // namespace nacre::wal

@@ -95,6 +95,8 @@ class LaneCore {
   /// As `enqueue`, with the first `bytes` of the claim as payload.
   Result<Lsn> enqueue_claim(Bytes prefix, std::size_t bytes, std::uint16_t tag);
   void abandon_claim() noexcept;
+  /// By the writer, as an append.
+  bool claim_open();
   /// Gives up records below `lsn`, by whole segments.
   Status truncate(Lsn lsn);
   /// LSN from which on records are still there: the oldest segment's base.

@@ -29,11 +29,13 @@ std::vector<wal::BatchPart> parts_of(std::span<const Bytes> payloads) {
 }  // namespace
 
 Claim::Claim(Claim&& other) noexcept
-    : lane_(std::exchange(other.lane_, nullptr)), payload_(other.payload_) {}
+    : lane_(std::exchange(other.lane_, nullptr)), payload_(std::exchange(other.payload_, {})) {}
 
 Claim& Claim::operator=(Claim&& other) noexcept {
-  std::swap(lane_, other.lane_);
-  std::swap(payload_, other.payload_);
+  // The old claim ends with this function, not with `other`, which may live on.
+  Claim old = std::move(other);
+  std::swap(lane_, old.lane_);
+  std::swap(payload_, old.payload_);
   return *this;
 }
 
@@ -47,6 +49,8 @@ Result<Lsn> Claim::commit(std::size_t bytes, std::uint16_t tag) {
   }
   const Lsn lsn = NACRE_TRY(lane_->enqueue_claim({}, bytes, tag));
   wal::LaneCore* const lane = std::exchange(lane_, nullptr);
+  // The bytes belong to the log now, checksum and all.
+  payload_ = {};
   NACRE_TRY(lane->wait(lsn));
   return lsn;
 }
@@ -191,8 +195,19 @@ Status Wal::truncate(Lsn lsn) {
   return {};
 }
 
-const RecoveryReport& Wal::recovery() const noexcept { return impl_->set->report(); }
-const DomainInfo& Wal::domain() const noexcept { return impl_->set->domain(); }
-Status Wal::close() { return impl_->set->close(); }
+const RecoveryReport& Wal::recovery() const noexcept { return impl().set->report(); }
+const DomainInfo& Wal::domain() const noexcept { return impl().set->domain(); }
+
+Status Wal::close() {
+  Impl& open = impl();
+  for (std::uint32_t i = 0; i < open.lanes.size(); ++i) {
+    // Once the lock is let go, the claim's bytes may be another writer's.
+    if (open.lanes[i]->claim_open()) {
+      return Error(ErrorCode::kInvalidArgument,
+                   fmt::format("a claim of lane {} is open; commit or drop it, then close", i));
+    }
+  }
+  return open.set->close();
+}
 
 }  // namespace nacre

@@ -85,9 +85,11 @@ class PartitionReader {
   std::unique_ptr<State> state_;
 };
 
-/// Space in the log in which the caller builds a message value. It holds the partition: other
-/// appends wait until it is committed or dropped. Dropping it uncommitted leaves nothing.
-/// Lifetime: ends before its Log is closed. Thread: commit or drop it on the thread that claimed.
+/// Space in the log in which the caller builds a message value. It holds the partition: the
+/// appends, claims and the `close` of other threads wait until it is committed or dropped; those of
+/// its own thread, which would wait for ever, are `invalid_argument`. Dropping it uncommitted, or
+/// assigning another to it, leaves nothing. Lifetime: ends before its Log is closed. Thread: commit
+/// or drop it on the thread that claimed.
 class MessageClaim {
  public:
   MessageClaim(MessageClaim&&) noexcept;
@@ -113,9 +115,10 @@ class Partition {
  public:
   /// Appends one message; key and value together 1 to `max_message_bytes()` bytes.
   /// Durability: durable, in the sense of the log's domain, on success.
-  /// Errors: `invalid_argument` (empty or too large), `no_space` (no room for a new segment: what
-  /// is there stays readable, and appends resume when there is room), `io` (the partition refuses
-  /// all later appends with this first error), `closed`.
+  /// Errors: `invalid_argument` (empty or too large, or this thread has a claim of the partition
+  /// open), `no_space` (no room for a new segment: what is there stays readable, and appends resume
+  /// when there is room), `io` (the partition refuses all later appends with this first error),
+  /// `closed`.
   Result<Offset> append(const Message& message);
 
   /// Appends all `messages` or none, also at a crash. Returns the offset of the last; they are
@@ -135,7 +138,8 @@ class Partition {
   /// Errors, given to `callback`: as `wait`.
   /// Thread: at once and on this thread when it is durable already, which in the memory domains
   /// (all but block) is always so: there a callback that appends and registers itself again is a
-  /// recursion, one level deep for each message. Otherwise as `DurableCallback` says.
+  /// recursion, one level deep for each message. Otherwise as `DurableCallback` says. In no domain
+  /// may it close the log.
   void on_durable(Offset offset, DurableCallback callback);
 
   /// Space for a message value of up to `bytes` bytes. Errors: as `append`.
@@ -225,8 +229,11 @@ class Log {
   const DomainInfo& domain() const noexcept;
   const Uuid& uuid() const noexcept;
 
-  /// Makes everything submitted durable, marks the shutdown clean, releases the lock.
-  /// Errors: the first error of any partition. Idempotent.
+  /// Makes everything submitted durable, marks the shutdown clean, releases the lock. Waits for the
+  /// claims of other threads. Idempotent.
+  /// Errors: `invalid_argument` when this thread has a claim open; the log stays open, too.
+  /// Otherwise it is closed, and the first error of any partition is returned.
+  /// Thread: any but one that runs a `DurableCallback`, for which it waits.
   Status close();
 
  private:

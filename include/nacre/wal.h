@@ -60,16 +60,19 @@ struct RecordView {
 /// open, close or truncate a log.
 using DurableCallback = std::move_only_function<void(Status)>;
 
-/// Space in the log in which the caller builds a record. Dropping it uncommitted leaves nothing.
+/// Space in the log in which the caller builds a record. Dropping it uncommitted, or assigning
+/// another to it, leaves nothing.
 ///
-/// Lifetime: ends before its lane. While a claim is open, its lane takes no other append.
+/// Lifetime: ends before its lane. While a claim is open, its lane takes no other append or claim,
+/// and its Wal is not closed.
 class Claim {
  public:
   Claim(Claim&& other) noexcept;
   Claim& operator=(Claim&& other) noexcept;
   ~Claim();
 
-  /// The claimed bytes, 8-byte aligned. Their content is undefined until written.
+  /// The claimed bytes, 8-byte aligned; none once committed. Their content is undefined until
+  /// written.
   std::span<std::byte> payload() noexcept { return payload_; }
 
   /// Appends the first `bytes` (1 to `payload().size()`) as one record.
@@ -200,8 +203,11 @@ class Wal {
   const RecoveryReport& recovery() const noexcept;
   const DomainInfo& domain() const noexcept;
 
-  /// Makes everything submitted durable, marks the shutdown clean, releases the lock.
-  /// Errors: the first error of any lane. Idempotent.
+  /// Makes everything submitted durable, marks the shutdown clean, releases the lock. Idempotent.
+  /// Errors: `invalid_argument` when a claim is open; the WAL stays open, too. Otherwise it is
+  /// closed, and the first error of any lane is returned.
+  /// Thread: when no lane is written any more; not one that runs a `DurableCallback`, for which it
+  /// waits.
   Status close();
 
  private:

@@ -37,7 +37,7 @@ Result<Catalog> catalog_of_log(FileSystem& file_system, const std::filesystem::p
 
 struct Log::Impl {
   wal::LaneSetHandle set;
-  mutable std::mutex mutex;  // Guards what follows; taken before any lock of a lane.
+  mutable std::mutex mutex;  // Guards what follows. Below a partition's, above a lane's.
   Catalog catalog;
   std::vector<std::unique_ptr<TopicCore>> topics;  // Never shrinks; handles point into it.
   bool closed = false;
@@ -56,6 +56,14 @@ struct Log::Impl {
     const auto found =
         std::ranges::find_if(topics, [name](const auto& topic) { return topic->name() == name; });
     return found == topics.end() ? nullptr : found->get();
+  }
+
+  std::vector<PartitionCore*> partitions() const {
+    std::vector<PartitionCore*> all;
+    for (const auto& topic : topics) {
+      for (const auto& partition : topic->partitions()) all.push_back(partition.get());
+    }
+    return all;
   }
 
   Result<const TopicCore*> create(std::string_view name, std::uint32_t partitions) {
@@ -148,20 +156,25 @@ const DomainInfo& Log::domain() const noexcept { return impl().set->domain(); }
 const Uuid& Log::uuid() const noexcept { return impl().set->superblock().uuid; }
 
 Status Log::close() {
-  if (impl_->set->in_child()) return impl_->set->close();
+  Impl& open = impl();
+  // Before any lock: the parent may have held one when it forked.
+  if (open.set->in_child()) return open.set->close();
+  std::vector<PartitionCore*> partitions;
   {
-    const std::lock_guard lock(impl_->mutex);
-    impl_->closed = true;
-    for (const auto& topic : impl_->topics) {
-      for (const auto& partition : topic->partitions()) {
-        // An append beside us is in before this, or finds the partition closed.
-        const std::lock_guard writing(partition->writer_mutex());
-        partition->lane().refuse_writes();
-      }
-    }
+    const std::lock_guard lock(open.mutex);
+    partitions = open.partitions();
+    // Before anything is refused: a log that is not closed is wholly open.
+    for (PartitionCore* partition : partitions) NACRE_TRY(partition->check_not_claimed_here());
+    open.closed = true;  // No topic is added from here on.
+  }
+  // Without the log's lock: whoever has a claim open may look at the log before it commits.
+  for (PartitionCore* partition : partitions) {
+    // An append beside us is in before this, or finds the partition closed.
+    const std::lock_guard writing(partition->writer_mutex());
+    partition->lane().refuse_writes();
   }
   // Without our locks: a callback that is still to come may look at the log.
-  return impl_->set->close();
+  return open.set->close();
 }
 
 }  // namespace nacre

@@ -25,17 +25,40 @@ Bytes bytes_of(const MessageEnvelope& envelope) noexcept {
 }
 
 Status check_message(const Message& message, std::size_t limit) {
-  const std::size_t bytes = message.key.size() + message.value.size();
-  if (bytes == 0) {
+  const std::size_t key_bytes = message.key.size();
+  const std::size_t value_bytes = message.value.size();
+  if (key_bytes == 0 && value_bytes == 0) {
     return Error(ErrorCode::kInvalidArgument, "an empty message; give it a value or a key");
   }
-  if (bytes > limit) {
+  // One after the other: their sum may not fit into a size_t.
+  if (key_bytes > limit || value_bytes > limit - key_bytes) {
     return Error(ErrorCode::kInvalidArgument,
-                 fmt::format("a message of {} bytes, where this log takes at most {}; split it, or "
-                             "create the log with larger segments (up to 16 MiB a message)",
-                             bytes, limit));
+                 fmt::format("a message with a key of {} and a value of {} bytes, where this log "
+                             "takes at most {} together; split it, or create the log with larger "
+                             "segments (up to 16 MiB a message)",
+                             key_bytes, value_bytes, limit));
   }
   return {};
+}
+
+/// The sizes of all envelopes and keys. Messages that are too many for one batch are refused here,
+/// before a buffer is made for them.
+Result<std::size_t> check_batch(std::span<const Message> messages, std::size_t message_limit) {
+  const std::size_t limit = message_limit + sizeof(MessageEnvelope);
+  std::size_t prefix_bytes = 0;
+  std::size_t bytes = 0;
+  for (const Message& message : messages) {
+    NACRE_TRY(check_message(message, message_limit));
+    prefix_bytes += sizeof(MessageEnvelope) + message.key.size();
+    bytes += sizeof(MessageEnvelope) + message.key.size() + message.value.size();
+    if (bytes > limit) {
+      return Error(ErrorCode::kInvalidArgument,
+                   fmt::format("a batch of {} messages with more than {} bytes together, which is "
+                               "what this log takes at most; append it as several",
+                               messages.size(), limit));
+    }
+  }
+  return prefix_bytes;
 }
 
 }  // namespace
@@ -44,8 +67,15 @@ std::size_t PartitionCore::max_message_bytes() const noexcept {
   return lane_.max_payload() - sizeof(MessageEnvelope);
 }
 
+Status PartitionCore::check_not_claimed_here() const {
+  if (claimant_.load(std::memory_order_relaxed) != std::this_thread::get_id()) return {};
+  return Error(ErrorCode::kInvalidArgument,
+               "a claim of this partition is open on this thread; commit or drop it first");
+}
+
 Result<Lsn> PartitionCore::enqueue(const Message& message) {
   NACRE_TRY(check_message(message, max_message_bytes()));
+  NACRE_TRY(check_not_claimed_here());
   const std::lock_guard writing(writer_mutex_);
   const MessageEnvelope envelope = make_envelope(clock_, message.key.size());
   if (message.key.empty()) return lane_.enqueue(bytes_of(envelope), message.value, 0);
@@ -56,11 +86,8 @@ Result<Lsn> PartitionCore::enqueue(const Message& message) {
 }
 
 Result<Lsn> PartitionCore::enqueue_batch(std::span<const Message> messages) {
-  std::size_t prefix_bytes = 0;
-  for (const Message& message : messages) {
-    NACRE_TRY(check_message(message, max_message_bytes()));
-    prefix_bytes += sizeof(MessageEnvelope) + message.key.size();
-  }
+  const std::size_t prefix_bytes = NACRE_TRY(check_batch(messages, max_message_bytes()));
+  NACRE_TRY(check_not_claimed_here());
   const std::lock_guard writing(writer_mutex_);
   prefix_.resize(prefix_bytes);
   std::vector<wal::BatchPart> parts;
@@ -85,7 +112,9 @@ struct MessageClaim::State {
   std::span<std::byte> value;
 
   ~State() {
-    if (writing.owns_lock()) partition->lane().abandon_claim();
+    if (!writing.owns_lock()) return;
+    partition->lane().abandon_claim();
+    partition->end_claim(writing);
   }
 };
 
@@ -105,19 +134,26 @@ Result<Offset> MessageClaim::commit(std::size_t bytes) {
   PartitionCore& partition = *state_->partition;
   const Lsn lsn = NACRE_TRY(partition.enqueue_claim(bytes));
   // Others may append while this message is on its way to the device.
-  state_->writing.unlock();
+  partition.end_claim(state_->writing);
   state_.reset();
   NACRE_TRY(partition.lane().wait(lsn));
   return offset_of(lsn);
 }
 
 Result<MessageClaim> PartitionCore::claim(std::size_t bytes) {
+  NACRE_TRY(check_not_claimed_here());
   auto state = std::make_unique<MessageClaim::State>();
   std::unique_lock writing(writer_mutex_);
   state->partition = this;
   state->value = NACRE_TRY(lane_.open_claim(sizeof(MessageEnvelope), bytes));
   state->writing = std::move(writing);
+  claimant_.store(std::this_thread::get_id(), std::memory_order_relaxed);
   return MessageClaim(std::move(state));
+}
+
+void PartitionCore::end_claim(std::unique_lock<std::mutex>& writing) noexcept {
+  claimant_.store({}, std::memory_order_relaxed);
+  writing.unlock();
 }
 
 Result<Lsn> PartitionCore::enqueue_claim(std::size_t bytes) {

@@ -13,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include "nacre/executor.h"
 #include "nacre/random.h"
 #include "tests/support/result_matchers.h"
 #include "tests/support/seed.h"
@@ -270,6 +271,52 @@ TEST_P(WalTest, ClaimsAreBuiltInPlace) {
   EXPECT_EQ(contents(again), (std::vector<std::string>{"before", "in place", "after"}));
 }
 
+// Assigning swapped the two: the old claim lived on in the object that was moved from, and kept its
+// lane from taking anything for as long as that one stayed around.
+TEST_P(WalTest, AssigningToAClaimDropsTheOldOneAtOnce) {
+  ASSERT_OK_AND_ASSIGN(Wal wal, Wal::open(path(), options(2)));
+  ASSERT_OK_AND_ASSIGN(Claim claim, wal.lane(0).claim(100));
+  ASSERT_OK_AND_ASSIGN(Claim next, wal.lane(1).claim(200));
+  claim = std::move(next);
+  EXPECT_OK(wal.lane(0).append(as_bytes("free again")));
+  EXPECT_THAT(wal.lane(1).append(as_bytes("x")), has_code(ErrorCode::kInvalidArgument));
+  EXPECT_TRUE(next.payload().empty());  // NOLINT(bugprone-use-after-move)
+  EXPECT_THAT(next.commit(1), has_code(ErrorCode::kInvalidArgument));
+  ASSERT_EQ(claim.payload().size(), 200U);
+  std::memcpy(claim.payload().data(), "moved", 5);
+  ASSERT_OK(claim.commit(5));
+  EXPECT_TRUE(claim.payload().empty()) << "a committed record is not written to any more";
+  EXPECT_EQ(contents(wal), (std::vector<std::string>{"free again", "moved"}));
+}
+
+// Closing lets the next writer in. It went ahead beside an open claim, whose owner could then go on
+// writing into bytes in which the next writer had acknowledged records.
+TEST_P(WalTest, ClosingWithAnOpenClaimIsRefusedAndLeavesTheWalOpen) {
+  ASSERT_OK_AND_ASSIGN(Wal wal, Wal::open(path(), options(2)));
+  {
+    ASSERT_OK_AND_ASSIGN(Claim claim, wal.lane(1).claim(100));
+    const Status closed = wal.close();
+    ASSERT_THAT(closed, has_code(ErrorCode::kInvalidArgument));
+    EXPECT_NE(closed.error().message().find("lane 1"), std::string::npos);
+    EXPECT_THAT(Wal::open(path(), options(2)), has_code(ErrorCode::kBusy));
+    ASSERT_OK(wal.lane(0).append(as_bytes("still open")));
+    std::memcpy(claim.payload().data(), "claimed", 7);
+    ASSERT_OK(claim.commit(7));
+  }
+  ASSERT_OK(wal.close());
+  ASSERT_OK_AND_ASSIGN(Wal again, Wal::open(path(), options(2)));
+  EXPECT_EQ(contents(again), (std::vector<std::string>{"still open", "claimed"}));
+}
+
+TEST_P(WalTest, AClaimCanBeAssignedToItself) {
+  ASSERT_OK_AND_ASSIGN(Wal wal, Wal::open(path(), options()));
+  ASSERT_OK_AND_ASSIGN(Claim claim, wal.lane(0).claim(10));
+  Claim& same = claim;
+  claim = std::move(same);
+  std::memcpy(claim.payload().data(), "kept", 4);
+  EXPECT_OK(claim.commit(4));
+}
+
 TEST_P(WalTest, ClaimsBehindUnwrittenRecordsAndAcrossRotation) {
   ASSERT_OK_AND_ASSIGN(Wal wal, Wal::open(path(), options()));
   Lane lane = wal.lane(0);
@@ -451,6 +498,26 @@ TEST_P(WalTest, RandomOperationsMatchAModelAcrossReopens) {
       ASSERT_OK(wal.close());
     }
   }
+}
+
+TEST(WalDeathTest, WhatWasMovedFromOrCannotBeCalledIsAProgrammersError) {
+  test::TempDirectory directory;
+  DeterministicExecutor executor(1);  // Without threads, beside which a fork is unsafe.
+  const WalOptions options{.segment_bytes = kSmallSegment,
+                           .domain = DomainRequest::kEmulated,
+                           .environment = {.executor = &executor}};
+  ASSERT_OK_AND_ASSIGN(Wal wal, Wal::open(directory.path() / "wal", options));
+  Lane lane = wal.lane(0);
+  ASSERT_OK_AND_ASSIGN(LaneReader reader, lane.reader());
+  const LaneReader taken = std::move(reader);
+  // NOLINTBEGIN(bugprone-use-after-move)
+  EXPECT_DEATH(static_cast<void>(reader.next()), "this LaneReader was moved from");
+  EXPECT_DEATH(static_cast<void>(reader.record()), "this LaneReader was moved from");
+  EXPECT_DEATH(lane.on_durable(Lsn{1}, nullptr), "on_durable needs a callback");
+  const Wal moved = std::move(wal);
+  EXPECT_DEATH(static_cast<void>(wal.lane(0)), "this Wal was moved from");
+  EXPECT_DEATH(static_cast<void>(wal.close()), "this Wal was moved from");
+  // NOLINTEND(bugprone-use-after-move)
 }
 
 INSTANTIATE_TEST_SUITE_P(Domains, WalTest,
