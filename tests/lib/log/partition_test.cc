@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "nacre/executor.h"
 #include "nacre/log.h"
 #include "tests/lib/log/partition_fixture.h"
 #include "tests/support/result_matchers.h"
@@ -153,6 +154,27 @@ TEST_P(PartitionTest, AViewFromBeyondTheEndWaitsThere) {
     ASSERT_TRUE(there);
     EXPECT_EQ(reader.message().offset, Offset{4});
   }
+}
+
+TEST(PartitionDeathTest, WhatWasMovedFromOrCannotBeCalledIsAProgrammersError) {
+  test::TempDirectory directory;
+  DeterministicExecutor executor(1);  // Without threads, beside which a fork is unsafe.
+  const LogOptions options{.segment_bytes = std::uint64_t{64} << 10,
+                           .domain = DomainRequest::kEmulated,
+                           .environment = {.executor = &executor}};
+  ASSERT_OK_AND_ASSIGN(Log log, Log::open(directory.path() / "log", options));
+  ASSERT_OK_AND_ASSIGN(const Topic topic, log.create_topic("t"));
+  Partition partition = topic.partition(0);
+  ASSERT_OK_AND_ASSIGN(PartitionReader reader, partition.reader());
+  const PartitionReader taken = std::move(reader);
+  // NOLINTBEGIN(bugprone-use-after-move)
+  EXPECT_DEATH(static_cast<void>(reader.next()), "this PartitionReader was moved from");
+  EXPECT_DEATH(static_cast<void>(reader.message()), "this PartitionReader was moved from");
+  EXPECT_DEATH(partition.on_durable(Offset{0}, nullptr), "on_durable needs a callback");
+  const Log moved = std::move(log);
+  EXPECT_DEATH(static_cast<void>(log.topic("t")), "this Log was moved from");
+  EXPECT_DEATH(static_cast<void>(log.close()), "this Log was moved from");
+  // NOLINTEND(bugprone-use-after-move)
 }
 
 }  // namespace
