@@ -294,12 +294,15 @@ class LogView {
   /// and shows messages from that offset on, and none before it, once they are durable. (A
   /// `Partition::reader` refuses it: it knows where the end is.)
   /// Errors: `not_found` (no such topic or partition, or `from` has been truncated away),
-  /// `corruption`, `unsupported`, `io`.
-  Result<ViewReader> reader(std::string_view topic, std::uint32_t partition,
-                            Offset from = Offset{0});
+  /// `invalid_argument` for offset 2^64-1, which is never handed out, `corruption`, `unsupported`,
+  /// `io`.
+  Result<ViewReader> reader(std::string_view topic, std::uint32_t partition, Offset from);
+  /// Reads on from the oldest message that is still there. Errors: as above.
+  Result<ViewReader> reader(std::string_view topic, std::uint32_t partition);
 
  private:
   struct Impl;
+  Result<ViewReader> read_from(std::string_view topic, std::uint32_t partition, Lsn from);
   explicit LogView(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };

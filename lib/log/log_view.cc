@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "lib/base/assert.h"
 #include "lib/base/try.h"
 #include "lib/log/catalog.h"
 #include "lib/log/message_format.h"
@@ -26,7 +27,7 @@ class ViewCursor {
   explicit ViewCursor(std::unique_ptr<wal::TailCursor> cursor) : cursor_(std::move(cursor)) {}
 
   Result<bool> next() {
-    if (!NACRE_TRY(cursor_->next())) return false;
+    if (!NACRE_TRY(in_offsets(cursor_->next()))) return false;
     const RecordView& record = cursor_->record();
     const auto message = decode_message(record.lsn, record.payload);
     if (!message) return not_a_message(record.lsn);
@@ -44,8 +45,16 @@ ViewReader::ViewReader(std::unique_ptr<ViewCursor> cursor) : cursor_(std::move(c
 ViewReader::ViewReader(ViewReader&&) noexcept = default;
 ViewReader& ViewReader::operator=(ViewReader&&) noexcept = default;
 ViewReader::~ViewReader() = default;
-Result<bool> ViewReader::next() { return cursor_->next(); }
-const MessageView& ViewReader::message() const noexcept { return cursor_->message(); }
+
+Result<bool> ViewReader::next() {
+  NACRE_ASSERT(cursor_ != nullptr && "this ViewReader was moved from");
+  return cursor_->next();
+}
+
+const MessageView& ViewReader::message() const noexcept {
+  NACRE_ASSERT(cursor_ != nullptr && "this ViewReader was moved from");
+  return cursor_->message();
+}
 
 struct LogView::Impl {
   PosixFileSystem kernel_files;
@@ -58,7 +67,7 @@ struct LogView::Impl {
   Result<Catalog> catalog() { return read_catalog(file_system(), directory, superblock.uuid); }
   Result<wal::LogListing> listing() { return wal::list_log(file_system(), location()); }
   Result<std::unique_ptr<wal::TailCursor>> cursor(std::uint32_t lane, Lsn from) {
-    return wal::TailCursor::open(file_system(), location(), lane, from);
+    return in_offsets(wal::TailCursor::open(file_system(), location(), lane, from));
   }
   Result<PartitionSummary> summarise(std::uint32_t lane, const wal::LogListing& listing);
 };
@@ -100,7 +109,7 @@ Result<PartitionSummary> LogView::Impl::summarise(std::uint32_t lane,
   summary.begin = offset_of(segments.front().base_lsn);
   summary.end = offset_of(segments.back().base_lsn);
   const auto reader = NACRE_TRY(cursor(lane, segments.back().base_lsn));
-  while (NACRE_TRY(reader->next())) summary.end = Offset{reader->record().lsn.value};
+  while (NACRE_TRY(in_offsets(reader->next()))) summary.end = Offset{reader->record().lsn.value};
   return summary;
 }
 
@@ -131,7 +140,15 @@ Result<std::uint64_t> LogView::free_segments() {
       std::ranges::count(listing.segments, SegmentUse::kFree, &SegmentState::use));
 }
 
+Result<ViewReader> LogView::reader(std::string_view topic, std::uint32_t partition) {
+  return read_from(topic, partition, Lsn{});
+}
+
 Result<ViewReader> LogView::reader(std::string_view topic, std::uint32_t partition, Offset from) {
+  return read_from(topic, partition, NACRE_TRY(checked_lsn(from)));
+}
+
+Result<ViewReader> LogView::read_from(std::string_view topic, std::uint32_t partition, Lsn from) {
   const Catalog catalog = NACRE_TRY(impl_->catalog());
   const CatalogTopic* const found = catalog.find(topic);
   if (found == nullptr) {
@@ -145,7 +162,7 @@ Result<ViewReader> LogView::reader(std::string_view topic, std::uint32_t partiti
                              partition, found->partitions))
         .with_path(impl_->directory.string());
   }
-  auto cursor = NACRE_TRY(impl_->cursor(found->first_lane + partition, lsn_of(from)));
+  auto cursor = NACRE_TRY(impl_->cursor(found->first_lane + partition, from));
   return ViewReader(std::make_unique<ViewCursor>(std::move(cursor)));
 }
 

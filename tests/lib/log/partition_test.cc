@@ -156,6 +156,42 @@ TEST_P(PartitionTest, AViewFromBeyondTheEndWaitsThere) {
   }
 }
 
+// A view took offset 2^64-1 for LSN 0, and began at the oldest message; what it found truncated
+// away it named by its LSN; and without an offset it looked for offset 0, even where that was gone.
+TEST_P(PartitionTest, AViewSpeaksOfOffsetsAsAPartitionDoes) {
+  append_large(partition(), 100);
+  ASSERT_OK(partition().truncate(Offset{50}));
+  ASSERT_OK_AND_ASSIGN(LogView view, LogView::open(path()));
+  EXPECT_THAT(view.reader("t", 0, Offset{std::numeric_limits<std::uint64_t>::max()}),
+              has_code(ErrorCode::kInvalidArgument));
+  const auto gone = view.reader("t", 0, Offset{3});
+  ASSERT_THAT(gone, has_code(ErrorCode::kNotFound));
+  EXPECT_EQ(gone.error().to_string(), partition().reader(Offset{3}).error().to_string());
+
+  ASSERT_OK_AND_ASSIGN(ViewReader reader, view.reader("t", 0));
+  ASSERT_OK_AND_ASSIGN(bool there, reader.next());
+  ASSERT_TRUE(there);
+  EXPECT_EQ(reader.message().offset, partition().begin());
+  ASSERT_OK(partition().truncate(Offset{99}));
+  Result<bool> next = reader.next();
+  Offset expected{reader.message().offset.value + 1};
+  for (; next && *next; next = reader.next()) expected = Offset{reader.message().offset.value + 1};
+  ASSERT_THAT(next, has_code(ErrorCode::kNotFound));
+  EXPECT_THAT(next.error().message(), HasSubstr("offset " + std::to_string(expected.value)));
+}
+
+TEST_P(PartitionTest, AViewTellsDamageAsAnOffset) {
+  append_large(partition(), 100);
+  const auto segment = test::lane_files(path()).front().path;
+  test::flip_bit(segment, test::record_frames_of(segment)[3].offset + 100);
+  ASSERT_OK_AND_ASSIGN(LogView view, LogView::open(path()));
+  ASSERT_OK_AND_ASSIGN(ViewReader reader, view.reader("t", 0));
+  for (int i = 0; i < 3; ++i) ASSERT_OK(reader.next());
+  const auto damaged = reader.next();
+  ASSERT_THAT(damaged, has_code(ErrorCode::kCorruption));
+  EXPECT_THAT(damaged.error().message(), HasSubstr("where offset 3 must be;"));
+}
+
 TEST(PartitionDeathTest, WhatWasMovedFromOrCannotBeCalledIsAProgrammersError) {
   test::TempDirectory directory;
   DeterministicExecutor executor(1);  // Without threads, beside which a fork is unsafe.
@@ -171,6 +207,11 @@ TEST(PartitionDeathTest, WhatWasMovedFromOrCannotBeCalledIsAProgrammersError) {
   EXPECT_DEATH(static_cast<void>(reader.next()), "this PartitionReader was moved from");
   EXPECT_DEATH(static_cast<void>(reader.message()), "this PartitionReader was moved from");
   EXPECT_DEATH(partition.on_durable(Offset{0}, nullptr), "on_durable needs a callback");
+  ASSERT_OK_AND_ASSIGN(LogView view, LogView::open(directory.path() / "log"));
+  ASSERT_OK_AND_ASSIGN(ViewReader beside, view.reader("t", 0));
+  const ViewReader beside_taken = std::move(beside);
+  EXPECT_DEATH(static_cast<void>(beside.next()), "this ViewReader was moved from");
+  EXPECT_DEATH(static_cast<void>(beside.message()), "this ViewReader was moved from");
   const Log moved = std::move(log);
   EXPECT_DEATH(static_cast<void>(log.topic("t")), "this Log was moved from");
   EXPECT_DEATH(static_cast<void>(log.close()), "this Log was moved from");
