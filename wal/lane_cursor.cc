@@ -70,11 +70,9 @@ Result<std::unique_ptr<LaneCursor>> LaneCursor::open(const LaneSegments& segment
   }
   std::unique_ptr<LaneCursor> cursor(new LaneCursor(segments, std::move(segment), from));
   if (cursor->segment_ == nullptr) return cursor;
-  const std::size_t offset = cursor->segment_->index.find(from, kSegmentDataOffset);
-  // The index leads to a frame that begins at or before `from`; its own LSN is known to be in
-  // order, so only what follows is compared with it.
-  const bool indexed = offset != kSegmentDataOffset;
-  cursor->stand_at(offset, indexed ? Lsn{} : Lsn{cursor->segment_->base_lsn.value - 1});
+  const SparseIndex::Entry start = cursor->segment_->index.find(
+      from, {.lsn = cursor->segment_->base_lsn, .offset = kSegmentDataOffset});
+  cursor->stand_at(start.offset, Lsn{start.lsn.value - 1});
   return cursor;
 }
 

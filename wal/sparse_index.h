@@ -17,6 +17,11 @@ class SparseIndex {
  public:
   static constexpr std::size_t kStrideBytes = std::size_t{64} << 10;
 
+  struct Entry {
+    Lsn lsn;  ///< No record before the frame has it or a higher one, no record in it a lower one.
+    std::size_t offset = 0;
+  };
+
   explicit SparseIndex(std::size_t segment_bytes)
       : capacity_(segment_bytes / kStrideBytes + 1),
         entries_(std::make_unique<Entry[]>(capacity_)) {}
@@ -35,8 +40,8 @@ class SparseIndex {
     count_.store(count + 1, std::memory_order_release);
   }
 
-  /// The offset of an indexed frame that begins at or before `lsn`, or `otherwise`.
-  std::size_t find(Lsn lsn, std::size_t otherwise) const noexcept {
+  /// The newest indexed frame that begins at or before `lsn`, or `otherwise`.
+  Entry find(Lsn lsn, Entry otherwise) const noexcept {
     // Pairs with the release in `add`.
     std::size_t high = count_.load(std::memory_order_acquire);
     std::size_t low = 0;
@@ -48,14 +53,10 @@ class SparseIndex {
         high = middle;
       }
     }
-    return low == 0 ? otherwise : entries_[low - 1].offset;
+    return low == 0 ? otherwise : entries_[low - 1];
   }
 
  private:
-  struct Entry {
-    Lsn lsn;
-    std::size_t offset = 0;
-  };
   const std::size_t capacity_;
   std::size_t next_offset_ = 0;
   std::unique_ptr<Entry[]> entries_;

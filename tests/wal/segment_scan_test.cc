@@ -243,7 +243,7 @@ TEST(ScanSegment, IndexesTheFirstFrameOfEachStride) {
   SparseIndex index(segment.bytes().size());
   scan(segment, {}, &index);
   for (std::uint64_t wanted = 1; wanted <= lsn; wanted += 7) {
-    const std::size_t at = index.find(Lsn{wanted}, 0);
+    const std::size_t at = index.find(Lsn{wanted}, {}).offset;
     const FrameRead frame = read_frame_at(segment.bytes(), kSeed, at);
     ASSERT_EQ(frame.fault, FrameFault::kNone) << wanted;
     EXPECT_LE(frame.first, Lsn{wanted});

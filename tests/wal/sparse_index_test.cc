@@ -9,20 +9,21 @@ namespace nacre::wal {
 namespace {
 
 constexpr std::size_t kStride = SparseIndex::kStrideBytes;
-constexpr std::size_t kNowhere = ~std::size_t{0};
+constexpr SparseIndex::Entry kNone{.lsn = {}, .offset = ~std::size_t{0}};
+constexpr std::size_t kNowhere = kNone.offset;
 
 TEST(SparseIndex, FindsTheNewestEntryAtOrBeforeAnLsn) {
   SparseIndex index(4 * kStride);
-  EXPECT_EQ(index.find(Lsn{1}, kNowhere), kNowhere);
+  EXPECT_EQ(index.find(Lsn{1}, kNone).offset, kNowhere);
   index.add(Lsn{10}, 8192);
   index.add(Lsn{20}, kStride + 64);
   index.add(Lsn{30}, 2 * kStride);
-  EXPECT_EQ(index.find(Lsn{9}, kNowhere), kNowhere);
-  EXPECT_EQ(index.find(Lsn{10}, kNowhere), 8192U);
-  EXPECT_EQ(index.find(Lsn{19}, kNowhere), 8192U);
-  EXPECT_EQ(index.find(Lsn{20}, kNowhere), kStride + 64);
-  EXPECT_EQ(index.find(Lsn{29}, kNowhere), kStride + 64);
-  EXPECT_EQ(index.find(Lsn{1000}, kNowhere), 2 * kStride);
+  EXPECT_EQ(index.find(Lsn{9}, kNone).offset, kNowhere);
+  EXPECT_EQ(index.find(Lsn{10}, kNone).offset, 8192U);
+  EXPECT_EQ(index.find(Lsn{19}, kNone).offset, 8192U);
+  EXPECT_EQ(index.find(Lsn{20}, kNone).offset, kStride + 64);
+  EXPECT_EQ(index.find(Lsn{29}, kNone).offset, kStride + 64);
+  EXPECT_EQ(index.find(Lsn{1000}, kNone).offset, 2 * kStride);
 }
 
 TEST(SparseIndex, WantsOneFrameForEachStride) {
@@ -40,7 +41,7 @@ TEST(SparseIndex, WantsOneFrameForEachStride) {
 TEST(SparseIndex, HoldsAsManyEntriesAsTheSegmentHasStrides) {
   SparseIndex index(2 * kStride);
   for (std::uint64_t i = 0; i < 100; ++i) index.add(Lsn{i + 1}, i * kStride);
-  EXPECT_EQ(index.find(Lsn{100}, kNowhere), 2 * kStride);
+  EXPECT_EQ(index.find(Lsn{100}, kNone).offset, 2 * kStride);
 }
 
 TEST(SparseIndex, AReaderBesideTheWriterSeesWholeEntries) {
@@ -49,16 +50,16 @@ TEST(SparseIndex, AReaderBesideTheWriterSeesWholeEntries) {
   std::atomic<bool> done = false;
   std::thread reader([&] {
     while (!done.load(std::memory_order_acquire)) {
-      const std::size_t found = index.find(Lsn{kEntries}, 0);
+      const std::size_t found = index.find(Lsn{kEntries}, {}).offset;
       // Entry i lies at i * stride with LSN i + 1; a torn entry would break that.
       EXPECT_EQ(found % kStride, 0U);
-      EXPECT_GE(index.find(Lsn{found / kStride + 1}, 0), found);
+      EXPECT_GE(index.find(Lsn{found / kStride + 1}, {}).offset, found);
     }
   });
   for (std::uint64_t i = 0; i < kEntries; ++i) index.add(Lsn{i + 1}, i * kStride);
   done.store(true, std::memory_order_release);
   reader.join();
-  EXPECT_EQ(index.find(Lsn{kEntries}, 0), (kEntries - 1) * kStride);
+  EXPECT_EQ(index.find(Lsn{kEntries}, {}).offset, (kEntries - 1) * kStride);
 }
 
 }  // namespace

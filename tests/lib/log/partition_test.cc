@@ -115,6 +115,31 @@ TEST_P(PartitionTest, DamageIsToldAsAnOffset) {
   EXPECT_EQ(again.error().to_string(), read.error().to_string());
 }
 
+// A reader that began in the middle, where the index led it, knew of nothing before: the damage it
+// met at once was told as "where offset 0 must be".
+TEST_P(PartitionTest, DamageWhereTheIndexLeadsIsToldAsItsOffset) {
+  const auto place = directory_->path() / "larger";
+  ASSERT_OK_AND_ASSIGN(Log log, Log::open(place, {.segment_bytes = std::uint64_t{1} << 20,
+                                                  .domain = test::domain_of(GetParam())}));
+  ASSERT_OK_AND_ASSIGN(const Topic topic, log.create_topic("t"));
+  // Two segments, of which the first is read from its file.
+  append_large(topic.partition(0), 600);
+  const auto segment = test::lane_files(place).front().path;
+  const auto frames = test::record_frames_of(segment);
+  const std::string content = test::file_content(segment);
+  for (std::size_t i = 0; i < frames.size(); ++i) {
+    const std::size_t at = frames[i].offset + 100;
+    const std::string sound = content.substr(at, 1);
+    const std::string rotten(1, static_cast<char>(sound[0] ^ 1));
+    test::poke(segment, at, rotten);
+    const auto read = topic.partition(0).read(Offset{i});
+    ASSERT_THAT(read, has_code(ErrorCode::kCorruption));
+    EXPECT_THAT(read.error().message(),
+                HasSubstr("where offset " + std::to_string(i) + " must be"));
+    test::poke(segment, at, sound);
+  }
+}
+
 // Without an offset a reader began at offset 0, so that after a truncation the plainest call of
 // all, and every example with it, failed with not_found.
 TEST_P(PartitionTest, AReaderWithoutAnOffsetBeginsAtTheOldestMessage) {
