@@ -21,6 +21,7 @@
 #include "tools/demo_source.h"
 #include "tools/demo_writer.h"
 #include "tools/ingest_options.h"
+#include "tools/output.h"
 #include "tools/progress.h"
 #include "tools/text.h"
 #include "tools/writer_stats.h"
@@ -134,11 +135,11 @@ class Chase {
                                                "stands above",
                                                outcome.exit_status));
     }
-    note(outcome);
+    NACRE_TRY(note(outcome));
     return outcome.killed;
   }
 
-  void note(const WriterOutcome& outcome) {
+  Status note(const WriterOutcome& outcome) {
     report_.legs.push_back({.reopened_at = outcome.reopened_at,
                             .acknowledged = outcome.acknowledged,
                             .recovery_ns = stats_->recovery_ns,
@@ -149,9 +150,9 @@ class Chase {
       report_.lost_at_reopening += report_.acknowledged - outcome.reopened_at;
     }
     report_.acknowledged = std::max(report_.acknowledged, outcome.acknowledged);
-    if (quiet_ || !outcome.killed) return;
+    if (quiet_ || !outcome.killed) return {};
     progress_.clear();
-    print_out(describe_leg(report_.legs.back(), report_.kills()));
+    return print_out(describe_leg(report_.legs.back(), report_.kills()));
   }
 
   DemoReport& report_;
@@ -187,8 +188,8 @@ Status reopen_and_compare(DemoReport& report, Clock& clock) {
   return log.close();
 }
 
-void announce(const DemoReport& report) {
-  print_out(fmt::format(
+Status announce(const DemoReport& report) {
+  return print_out(fmt::format(
       "{} {} ({}) from {}\ninto {}, durability {}\n\n", format_count(report.source.records),
       plural(report.source.records, "record"), format_bytes(report.source.bytes),
       report.source.description, report.log.string(), durability_name(report.durability)));
@@ -215,16 +216,17 @@ Result<ExitCode> run_demo(const DemoOptions& options) {
                     .durability = options.durability,
                     .kills_wanted = options.kills};
   report.window_records = choose_window(report.source.records, options.kills);
-  if (!options.json) announce(report);
+  if (!options.json) NACRE_TRY(announce(report));
   const MappedWriterStats stats = NACRE_TRY(MappedWriterStats::in_file(place.stats));
   NACRE_TRY(Chase(report, place, stats, clock, options.json).run());
   report.stats = *stats;
   NACRE_TRY(reopen_and_compare(report, clock));
   if (report.good() && !options.keep) remove_helpers(report, place);
   if (options.json) {
-    print_out(demo_report_json(report));
+    NACRE_TRY(print_out(demo_report_json(report)));
   } else {
-    print_out("\n" + demo_report_text(report, std::min<std::size_t>(terminal_width(1), 100)));
+    NACRE_TRY(
+        print_out("\n" + demo_report_text(report, std::min<std::size_t>(terminal_width(1), 100))));
   }
   return report.good() ? ExitCode::kOk : ExitCode::kDamaged;
 }

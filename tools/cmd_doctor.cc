@@ -15,6 +15,7 @@
 #include "tools/diagnosis.h"
 #include "tools/json_writer.h"
 #include "tools/machine_probe.h"
+#include "tools/output.h"
 #include "tools/progress.h"
 #include "tools/table.h"
 #include "tools/text.h"
@@ -163,7 +164,7 @@ Facts io_uring_facts(const IoUringProbe& probe) {
   return facts;
 }
 
-void print_text(const Diagnosis& diagnosis) {
+Status print_text(const Diagnosis& diagnosis) {
   constexpr std::size_t kIndent = 2;
   const std::size_t width = std::min<std::size_t>(terminal_width(1), 100);
   std::error_code failed;
@@ -182,7 +183,7 @@ void print_text(const Diagnosis& diagnosis) {
     bullet.add("-", advice);
     text += bullet.render(kIndent, width);
   }
-  print_out(text);
+  return print_out(text);
 }
 
 void put_choice(JsonWriter& json, std::string_view name, const Result<DomainInfo>& choice) {
@@ -262,7 +263,7 @@ void put_io_uring(JsonWriter& json, const IoUringProbe& probe) {
   json.field("registered_buffers", probe.registered_buffers).end_object();
 }
 
-void print_json(const Diagnosis& diagnosis) {
+Status print_json(const Diagnosis& diagnosis) {
   JsonWriter json;
   json.begin_object().field("version", NACRE_VERSION_STRING);
   put_choice(json, "power", diagnosis.power);
@@ -273,7 +274,7 @@ void print_json(const Diagnosis& diagnosis) {
   json.key("advice").begin_array();
   for (const std::string& advice : diagnosis.advice) json.value(advice);
   json.end_array().end_object();
-  print_out(json.text() + "\n");
+  return print_out(json.text() + "\n");
 }
 
 // A log that is yet to be created is judged by the directory it would stand in.
@@ -287,9 +288,9 @@ std::filesystem::path directory_for(const std::filesystem::path& path) {
 Result<ExitCode> run_doctor(const DoctorOptions& options) {
   const Diagnosis diagnosis = NACRE_TRY(examine(directory_for(options.path)));
   if (options.json) {
-    print_json(diagnosis);
+    NACRE_TRY(print_json(diagnosis));
   } else {
-    print_text(diagnosis);
+    NACRE_TRY(print_text(diagnosis));
   }
   return ExitCode::kOk;
 }

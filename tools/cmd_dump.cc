@@ -69,8 +69,7 @@ Status dump_superblock(FileSystem& file_system, const DumpOptions& options) {
         .field("kind", log_kind_name(superblock.kind))
         .field("segment_bytes", superblock.segment_bytes)
         .end_object();
-    print_out(json.text() + "\n");
-    return {};
+    return print_out(json.text() + "\n");
   }
   Facts facts;
   facts.add("superblock", options.file);
@@ -78,8 +77,7 @@ Status dump_superblock(FileSystem& file_system, const DumpOptions& options) {
   facts.add("kind", std::string(log_kind_name(superblock.kind)));
   facts.add("segments", fmt::format("{} each", format_bytes(superblock.segment_bytes)));
   facts.add("checksum", "good");
-  print_out(facts.render());
-  return {};
+  return print_out(facts.render());
 }
 
 Status dump_catalog(FileSystem& file_system, const DumpOptions& options, const Uuid& uuid) {
@@ -96,8 +94,7 @@ Status dump_catalog(FileSystem& file_system, const DumpOptions& options, const U
           .end_object();
     }
     json.end_array().end_object();
-    print_out(json.text() + "\n");
-    return {};
+    return print_out(json.text() + "\n");
   }
   Facts facts;
   facts.add("catalog", options.file);
@@ -109,8 +106,8 @@ Status dump_catalog(FileSystem& file_system, const DumpOptions& options, const U
   for (const CatalogTopic& topic : catalog.topics) {
     table.add_row({topic.name, format_count(topic.partitions), format_count(topic.first_lane)});
   }
-  print_out(facts.render() + "\n" + (catalog.topics.empty() ? "No topics yet.\n" : table.render()));
-  return {};
+  return print_out(facts.render() + "\n" +
+                   (catalog.topics.empty() ? "No topics yet.\n" : table.render()));
 }
 
 Status dump_lanes(FileSystem& file_system, const DumpOptions& options, const Uuid& uuid) {
@@ -122,16 +119,14 @@ Status dump_lanes(FileSystem& file_system, const DumpOptions& options, const Uui
     json.key("lanes").begin_array();
     for (const std::uint32_t lane : lanes) json.value(lane);
     json.end_array().end_object();
-    print_out(json.text() + "\n");
-    return {};
+    return print_out(json.text() + "\n");
   }
   Facts facts;
   facts.add("lanes", options.file);
   facts.add("of log", uuid.to_string());
   facts.add("checksum", "good");
   facts.add("have segments", lanes.empty() ? "none" : fmt::format("{}", fmt::join(lanes, ", ")));
-  print_out(facts.render());
-  return {};
+  return print_out(facts.render());
 }
 
 Status dump_lock(const DumpOptions& options, std::string_view content) {
@@ -140,8 +135,7 @@ Status dump_lock(const DumpOptions& options, std::string_view content) {
   facts.add("last writer",
             fmt::format("process {}",
                         printable(as_bytes(content.substr(0, content.find('\n'))), kPidTextBytes)));
-  print_out(facts.render());
-  return {};
+  return print_out(facts.render());
 }
 
 Error not_ours(const DumpOptions& options) {

@@ -16,6 +16,7 @@
 #include "tools/ingestor.h"
 #include "tools/interrupt.h"
 #include "tools/json_writer.h"
+#include "tools/output.h"
 #include "tools/progress.h"
 #include "tools/record_reader.h"
 #include "tools/table.h"
@@ -34,8 +35,8 @@ struct Summary {
   std::optional<Error> stopped_by;
 };
 
-void print_json(const IngestOptions& options, const Log& log, const Summary& summary,
-                const WriterStats& stats) {
+Status print_json(const IngestOptions& options, const Log& log, const Summary& summary,
+                  const WriterStats& stats) {
   JsonWriter json;
   json.begin_object()
       .field("directory", options.directory)
@@ -58,11 +59,11 @@ void print_json(const IngestOptions& options, const Log& log, const Summary& sum
   json.field("domain", domain_name(log.domain().kind))
       .field("survives_power_loss", log.domain().survives_power_loss)
       .end_object();
-  print_out(json.text() + "\n");
+  return print_out(json.text() + "\n");
 }
 
-void print_text(const IngestOptions& options, const Log& log, const Summary& summary,
-                const WriterStats& stats) {
+Status print_text(const IngestOptions& options, const Log& log, const Summary& summary,
+                  const WriterStats& stats) {
   Facts facts;
   facts.add("records",
             fmt::format("{} ({})", format_count(stats.records), format_bytes(stats.bytes)));
@@ -89,7 +90,7 @@ void print_text(const IngestOptions& options, const Log& log, const Summary& sum
   }
   facts.add("domain", fmt::format("{}: acknowledged records survive {}",
                                   domain_name(log.domain().kind), survival_text(log.domain())));
-  print_out(facts.render());
+  return print_out(facts.render());
 }
 
 Status pass_over(RecordReader& reader, std::uint64_t count) {
@@ -166,11 +167,13 @@ Result<ExitCode> run_ingest(const IngestOptions& options) {
   const Summary summary =
       NACRE_TRY(ingest(options, topic.partition(options.partition), input, acks, *stats, clock));
   Status closed = log.close();
+  Status printed;
   if (!options.quiet) {
-    (options.json ? print_json : print_text)(options, log, summary, *stats);
+    printed = (options.json ? print_json : print_text)(options, log, summary, *stats);
   }
   if (summary.stopped_by) return *summary.stopped_by;
   if (!closed) return closed.error();
+  if (!printed) return printed.error();
   return ExitCode::kOk;
 }
 

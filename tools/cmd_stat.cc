@@ -10,6 +10,7 @@
 #include "nacre/log.h"
 #include "tools/command.h"
 #include "tools/json_writer.h"
+#include "tools/output.h"
 #include "tools/table.h"
 #include "tools/text.h"
 
@@ -28,7 +29,7 @@ struct LogSummary {
   std::vector<PartitionSummary> partitions;
 };
 
-void print_json(const LogSummary& log) {
+Status print_json(const LogSummary& log) {
   JsonWriter json;
   json.begin_object()
       .field("uuid", log.uuid)
@@ -47,10 +48,10 @@ void print_json(const LogSummary& log) {
         .end_object();
   }
   json.end_array().end_object();
-  print_out(json.text() + "\n");
+  return print_out(json.text() + "\n");
 }
 
-void print_text(const LogSummary& log, const std::string& directory) {
+Status print_text(const LogSummary& log, const std::string& directory) {
   std::uint64_t used_segments = 0;
   Table table({{.title = "TOPIC"},
                {.title = "PARTITION", .align = Align::kRight},
@@ -74,7 +75,7 @@ void print_text(const LogSummary& log, const std::string& directory) {
                         format_count(log.free_segments), format_bytes(log.segment_bytes)));
   std::string text = facts.render() + "\n";
   text += log.partitions.empty() ? "No topics yet.\n" : table.render();
-  print_out(text);
+  return print_out(text);
 }
 
 Result<ExitCode> run_stat(const StatOptions& options) {
@@ -84,9 +85,9 @@ Result<ExitCode> run_stat(const StatOptions& options) {
                           .free_segments = NACRE_TRY(view.free_segments()),
                           .partitions = NACRE_TRY(view.partitions())};
   if (options.json) {
-    print_json(log);
+    NACRE_TRY(print_json(log));
   } else {
-    print_text(log, options.directory);
+    NACRE_TRY(print_text(log, options.directory));
   }
   return ExitCode::kOk;
 }

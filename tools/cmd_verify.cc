@@ -14,6 +14,7 @@
 #include "nacre/file_system.h"
 #include "tools/command.h"
 #include "tools/json_writer.h"
+#include "tools/output.h"
 #include "tools/progress.h"
 #include "tools/table.h"
 #include "tools/text.h"
@@ -26,7 +27,7 @@ struct VerifyOptions {
   bool json = false;
 };
 
-void print_json(const wal::VerifyReport& report, std::uint64_t elapsed_ns) {
+Status print_json(const wal::VerifyReport& report, std::uint64_t elapsed_ns) {
   JsonWriter json;
   json.begin_object()
       .field("sound", report.damage.empty())
@@ -52,11 +53,11 @@ void print_json(const wal::VerifyReport& report, std::uint64_t elapsed_ns) {
     json.end_object();
   }
   json.end_array().end_object();
-  print_out(json.text() + "\n");
+  return print_out(json.text() + "\n");
 }
 
-void print_text(const wal::VerifyReport& report, const std::string& directory,
-                std::uint64_t elapsed_ns) {
+Status print_text(const wal::VerifyReport& report, const std::string& directory,
+                  std::uint64_t elapsed_ns) {
   const RecoveryReport& scanned = report.scanned;
   Facts facts;
   facts.add(std::string(log_kind_name(report.superblock.kind)),
@@ -85,7 +86,7 @@ void print_text(const wal::VerifyReport& report, const std::string& directory,
               : fmt::format("DAMAGED in {} {}:\n", format_count(report.damage.size()),
                             plural(report.damage.size(), "place"));
   for (const Error& damage : report.damage) text += "  " + damage.to_string() + "\n";
-  print_out(text);
+  return print_out(text);
 }
 
 Result<ExitCode> run_verify(const VerifyOptions& options) {
@@ -98,9 +99,9 @@ Result<ExitCode> run_verify(const VerifyOptions& options) {
       NACRE_TRY(verify_directory(file_system, *executor, options.directory));
   const std::uint64_t elapsed_ns = clock.monotonic_ns() - start_ns;
   if (options.json) {
-    print_json(report, elapsed_ns);
+    NACRE_TRY(print_json(report, elapsed_ns));
   } else {
-    print_text(report, options.directory, elapsed_ns);
+    NACRE_TRY(print_text(report, options.directory, elapsed_ns));
   }
   return report.damage.empty() ? ExitCode::kOk : ExitCode::kDamaged;
 }

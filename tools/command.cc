@@ -32,9 +32,8 @@ const char* survival_text(const DomainInfo& domain) noexcept {
 }
 
 ExitCode exit_code_for(const Error& error) noexcept {
-  return error.code() == ErrorCode::kCorruption ? ExitCode::kDamaged : ExitCode::kUnusable;
+  const bool damaged = error.code() == ErrorCode::kCorruption || is_output_failure(error);
+  return damaged ? ExitCode::kDamaged : ExitCode::kUnusable;
 }
-
-void print_out(const std::string& text) { (void)write_all(STDOUT_FILENO, as_bytes(text)); }
 
 }  // namespace nacre::tools

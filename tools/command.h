@@ -17,7 +17,8 @@ namespace nacre::tools {
 /// What the process ends with.
 enum class ExitCode : int {
   kOk = 0,
-  kDamaged = 1,   ///< Something that was acknowledged is damaged or lost.
+  kDamaged = 1,   ///< Something that was acknowledged is damaged or lost,
+                  ///< or the output could not be written.
   kUnusable = 2,  ///< Wrong usage, or an input, directory or machine that cannot be used.
 };
 
@@ -67,10 +68,7 @@ const char* durability_name(Durability durability) noexcept;
 /// "power loss" or "a crash of the process, not power loss".
 const char* survival_text(const DomainInfo& domain) noexcept;
 
-/// Damage for `corruption`, unusable for every other error.
+/// 1 for `corruption` and for output that could not be written, unusable for every other error.
 ExitCode exit_code_for(const Error& error) noexcept;
-
-/// Prints to standard output; that its reader has gone is noticed by nobody.
-void print_out(const std::string& text);
 
 }  // namespace nacre::tools

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "lib/base/try.h"
 #include "nacre/version.h"
 #include "tools/command.h"
 #include "tools/help_formatter.h"
@@ -26,8 +27,7 @@ std::vector<Command> add_commands(CLI::App& app) {
           add_dump(app),   add_doctor(app), add_demo(app)};
 }
 
-ExitCode run(const Command& command) {
-  const Result<ExitCode> result = command.run();
+ExitCode tell(const Result<ExitCode>& result) {
   if (result) return *result;
   // `nacre cat ... | head` has done what was asked for.
   if (reader_has_gone(result.error())) return ExitCode::kOk;
@@ -35,14 +35,14 @@ ExitCode run(const Command& command) {
   return exit_code_for(result.error());
 }
 
-ExitCode main_of_tool(int argc, char** argv) {
+Result<ExitCode> run(int argc, char** argv) {
   CLI::App app("Durable logs: fill them, read them, check them.", "nacre");
   app.formatter(
       std::make_shared<HelpFormatter>(std::min(terminal_width(STDOUT_FILENO), kWidestHelp)));
   app.set_version_flag("--version", NACRE_VERSION_STRING);
   app.require_subcommand(1);
   app.footer(
-      "Exit status: 0 good, 1 damaged or lost, 2 wrong usage or unusable.\n"
+      "Exit status: 0 good, 1 damaged, lost or not printed, 2 wrong usage or unusable.\n"
       "'nacre COMMAND --help' tells more about a command.");
   const std::vector<Command> commands = add_commands(app);
   for (const Command& command : commands) command.app->footer("");
@@ -50,17 +50,17 @@ ExitCode main_of_tool(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {
     // Of the subcommand that was named, if one was.
-    print_out(app.help());
+    NACRE_TRY(print_out(app.help()));
     return ExitCode::kOk;
   } catch (const CLI::CallForVersion&) {
-    print_out(fmt::format("nacre {}\n", NACRE_VERSION_STRING));
+    NACRE_TRY(print_out(fmt::format("nacre {}\n", NACRE_VERSION_STRING)));
     return ExitCode::kOk;
   } catch (const CLI::ParseError& error) {
     fmt::print(stderr, "nacre: {}\nRun 'nacre --help' for how to call it.\n", error.what());
     return ExitCode::kUnusable;
   }
   for (const Command& command : commands) {
-    if (command.app->parsed()) return run(command);
+    if (command.app->parsed()) return command.run();
   }
   return ExitCode::kUnusable;
 }
@@ -71,5 +71,6 @@ ExitCode main_of_tool(int argc, char** argv) {
 int main(int argc, char** argv) {
   // A reader that goes away shows as EPIPE at the write, where it can be told from a failure.
   ::signal(SIGPIPE, SIG_IGN);
-  return static_cast<int>(nacre::tools::main_of_tool(argc, argv));
+  nacre::tools::hold_standard_descriptors();
+  return static_cast<int>(nacre::tools::tell(nacre::tools::run(argc, argv)));
 }

@@ -425,6 +425,66 @@ class Faults(CliTest):
         self.assertEqual(self.cat(log=directory / "log"), b"x\n")
 
 
+class Output(CliTest):
+    def run_into(self, output, *arguments, stdin=b""):
+        """Runs nacre with its standard output there; returns status and standard error."""
+        process = subprocess.run([NACRE, *map(str, arguments)], input=stdin, stdout=output,
+                                 stderr=subprocess.PIPE, timeout=120)
+        return process.returncode, process.stderr.decode()
+
+    def reports(self):
+        """A call of each subcommand that ends well, and of the options that print."""
+        self.ingest(b"one\ntwo\n")
+        source = self.base / "source"
+        source.write_bytes(b"one\ntwo\n")
+        segment = next(self.log.glob("segments/*.seg"))
+        small = [("dump", self.log / name) for name in ("SUPERBLOCK", "CATALOG", "LANES", "LOCK")]
+        printing = [("stat", self.log), ("verify", self.log), ("cat", self.log, "events"),
+                    ("doctor", self.base), ("dump", segment), *small[:3],
+                    ("ingest", self.log, "events", source, "--durability", "process"),
+                    ("demo", source, "--dir", self.base / "demo", "--durability", "process",
+                     "--kills", "0")]
+        return ([("--help",), ("--version",), ("stat", "--help"), *small[3:], *printing] +
+                [(*call, "--json") for call in printing])
+
+    @unittest.skipUnless(os.path.exists("/dev/full"), "needs /dev/full")
+    def test_a_full_disk_is_told(self):
+        # All but cat ended with status 0: a script that kept the report of verify in a file on a
+        # full disk found an empty file, and that all was well.
+        for call in self.reports():
+            with self.subTest(call), open("/dev/full", "wb") as full:
+                status, text = self.run_into(full, *call)
+                self.assertEqual(status, 1)
+                self.assertRegex(text, r"^nacre: no_space: cannot write the output: .*"
+                                       r"\[standard output\].*\n$")
+
+    def test_a_reader_that_has_gone_is_no_failure(self):
+        for call in self.reports():
+            reader, writer = os.pipe()
+            os.close(reader)
+            with self.subTest(call), os.fdopen(writer, "wb") as gone:
+                self.assertEqual(self.run_into(gone, *call), (0, ""))
+
+    def test_a_reader_that_has_gone_hides_no_damage(self):
+        self.ingest(b"one\n")
+        (self.log / "LANES").unlink()
+        reader, writer = os.pipe()
+        os.close(reader)
+        with os.fdopen(writer, "wb") as gone:
+            self.assertEqual(self.run_into(gone, "verify", self.log), (1, ""))
+
+    def test_a_closed_output_is_not_taken_for_a_file(self):
+        # The next file opened got the number of standard output, and what was printed went there:
+        # here into the file of acknowledgements, which then ended in a summary.
+        acks = self.base / "acks"
+        command = 'exec "$0" ingest "$1" events - --durability process --acks "$2" >&-'
+        process = subprocess.run(["sh", "-c", command, NACRE, str(self.log), str(acks)],
+                                 input=b"one\n", capture_output=True, timeout=120)
+        self.assertEqual(acks.read_bytes(), b"0\n1\n")
+        self.assertEqual(process.returncode, 1)
+        self.assert_one_error_line(process, "cannot write the output")
+
+
 class Doctor(CliTest):
     def test_explains_a_directory(self):
         text = run("doctor", self.base, check=0).stdout.decode()
