@@ -77,7 +77,12 @@ Status write_superblock(FileSystem& file_system, const std::filesystem::path& di
 Result<Superblock> read_superblock(FileSystem& file_system,
                                    const std::filesystem::path& directory) {
   const std::filesystem::path path = directory / kSuperblockName;
-  const auto content = NACRE_TRY(read_whole_file(file_system, path, kLimitBytes));
+  auto read = read_whole_file(file_system, path, kLimitBytes);
+  if (!read && read.error().code() == ErrorCode::kNotFound) {
+    return Error(ErrorCode::kNotFound, "there is no nacre log in this directory; check the path")
+        .with_path(directory.string());
+  }
+  const auto content = NACRE_TRY(std::move(read));
   SuperblockFile file{};
   const auto damaged = [&path](std::string_view what) {
     return Error(ErrorCode::kCorruption,

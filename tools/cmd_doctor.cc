@@ -14,6 +14,7 @@
 #include "tools/command.h"
 #include "tools/diagnosis.h"
 #include "tools/json_writer.h"
+#include "tools/log_directory.h"
 #include "tools/machine_probe.h"
 #include "tools/output.h"
 #include "tools/progress.h"
@@ -278,15 +279,15 @@ Status print_json(const Diagnosis& diagnosis) {
 }
 
 // A log that is yet to be created is judged by the directory it would stand in.
-std::filesystem::path directory_for(const std::filesystem::path& path) {
-  std::error_code failed;
-  if (std::filesystem::is_directory(path, failed)) return path;
+Result<std::filesystem::path> directory_for(const std::filesystem::path& path) {
+  if (NACRE_TRY(names_directory(path))) return path;
   const std::filesystem::path parent = path.parent_path();
   return parent.empty() ? "." : parent;
 }
 
 Result<ExitCode> run_doctor(const DoctorOptions& options) {
-  const Diagnosis diagnosis = NACRE_TRY(examine(directory_for(options.path)));
+  const std::filesystem::path directory = NACRE_TRY(directory_for(options.path));
+  const Diagnosis diagnosis = NACRE_TRY(examine(directory));
   if (options.json) {
     NACRE_TRY(print_json(diagnosis));
   } else {

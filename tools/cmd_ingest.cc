@@ -16,6 +16,7 @@
 #include "tools/ingestor.h"
 #include "tools/interrupt.h"
 #include "tools/json_writer.h"
+#include "tools/log_directory.h"
 #include "tools/output.h"
 #include "tools/progress.h"
 #include "tools/record_reader.h"
@@ -150,6 +151,7 @@ Result<ExitCode> run_ingest(const IngestOptions& options) {
   MappedWriterStats stats =
       NACRE_TRY(options.stats_file.empty() ? MappedWriterStats::in_memory()
                                            : MappedWriterStats::in_file(options.stats_file));
+  NACRE_TRY(check_may_hold_log(options.directory));
   stop_on_signals();
 
   const std::uint64_t open_ns = clock.monotonic_ns();

@@ -10,6 +10,7 @@
 #include "nacre/log.h"
 #include "tools/command.h"
 #include "tools/json_writer.h"
+#include "tools/log_directory.h"
 #include "tools/output.h"
 #include "tools/table.h"
 #include "tools/text.h"
@@ -79,6 +80,7 @@ Status print_text(const LogSummary& log, const std::string& directory) {
 }
 
 Result<ExitCode> run_stat(const StatOptions& options) {
+  NACRE_TRY(check_is_directory(options.directory));
   LogView view = NACRE_TRY(LogView::open(options.directory));
   const LogSummary log = {.uuid = view.uuid().to_string(),
                           .segment_bytes = view.segment_bytes(),

@@ -14,6 +14,7 @@
 #include "nacre/file_system.h"
 #include "tools/command.h"
 #include "tools/json_writer.h"
+#include "tools/log_directory.h"
 #include "tools/output.h"
 #include "tools/progress.h"
 #include "tools/table.h"
@@ -90,6 +91,7 @@ Status print_text(const wal::VerifyReport& report, const std::string& directory,
 }
 
 Result<ExitCode> run_verify(const VerifyOptions& options) {
+  NACRE_TRY(check_is_directory(options.directory));
   PosixFileSystem file_system;
   const auto executor =
       NACRE_TRY(ThreadPool::create(std::max(1U, std::thread::hardware_concurrency())));

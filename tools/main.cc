@@ -7,7 +7,10 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "lib/base/try.h"
@@ -25,6 +28,25 @@ constexpr std::size_t kWidestHelp = 100;
 std::vector<Command> add_commands(CLI::App& app) {
   return {add_ingest(app), add_cat(app),    add_stat(app), add_verify(app),
           add_dump(app),   add_doctor(app), add_demo(app)};
+}
+
+// CLI11 takes a word that is no command for an argument, and says that a command is missing.
+std::optional<std::string> find_mistaken_command(std::span<char*> arguments,
+                                                 const std::vector<Command>& commands) {
+  std::string known;
+  for (const Command& command : commands) {
+    known += (known.empty() ? "" : ", ") + command.app->get_name();
+  }
+  if (arguments.empty()) return "a command is missing; there are: " + known;
+  const std::string_view word = arguments.front();
+  const auto is_named = [&](const Command& command) { return command.app->get_name() == word; };
+  if (word.starts_with('-') || std::ranges::any_of(commands, is_named)) return {};
+  return fmt::format("there is no command '{}'; there are: {}", word, known);
+}
+
+ExitCode refuse_usage(std::string_view why) {
+  fmt::print(stderr, "nacre: {}\nRun 'nacre --help' for how to call it.\n", why);
+  return ExitCode::kUnusable;
 }
 
 ExitCode tell(const Result<ExitCode>& result) {
@@ -46,6 +68,10 @@ Result<ExitCode> run(int argc, char** argv) {
       "'nacre COMMAND --help' tells more about a command.");
   const std::vector<Command> commands = add_commands(app);
   for (const Command& command : commands) command.app->footer("");
+  const std::span arguments(argv, static_cast<std::size_t>(argc));
+  if (const auto mistake = find_mistaken_command(arguments.subspan(1), commands)) {
+    return refuse_usage(*mistake);
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {
@@ -56,8 +82,7 @@ Result<ExitCode> run(int argc, char** argv) {
     NACRE_TRY(print_out(fmt::format("nacre {}\n", NACRE_VERSION_STRING)));
     return ExitCode::kOk;
   } catch (const CLI::ParseError& error) {
-    fmt::print(stderr, "nacre: {}\nRun 'nacre --help' for how to call it.\n", error.what());
-    return ExitCode::kUnusable;
+    return refuse_usage(error.what());
   }
   for (const Command& command : commands) {
     if (command.app->parsed()) return command.run();

@@ -39,11 +39,16 @@ Meaning meaning_of(int sys_errno) noexcept {
     case EINVAL:
     case EISDIR:
     case EBADF:
-    case ENAMETOOLONG:
-    case ELOOP:
     case EOVERFLOW:
     case EXDEV:
       return {ErrorCode::kInvalidArgument, "the system takes the request for a mistake"};
+    case ENAMETOOLONG:
+      return {ErrorCode::kInvalidArgument,
+              "the path, or a name in it, is too long (most file systems take names of 255 bytes "
+              "and paths of 4095); use a shorter one"};
+    case ELOOP:
+      return {ErrorCode::kInvalidArgument,
+              "the path leads through too many symbolic links; see whether they go in a circle"};
     case EOPNOTSUPP:
     case ENOSYS:
       return {ErrorCode::kUnsupported, "this file system cannot do it; use another one"};

@@ -1,5 +1,6 @@
 #include "mmap/superblock.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cerrno>
@@ -125,7 +126,13 @@ TEST_F(SuperblockTest, AnUnknownKindIsCorrupt) {
   EXPECT_THAT(read(), has_code(ErrorCode::kCorruption));
 }
 
-TEST_F(SuperblockTest, NoFileIsNotFound) { EXPECT_THAT(read(), has_code(ErrorCode::kNotFound)); }
+// It spoke of a file that cannot be opened, though a user names a directory.
+TEST_F(SuperblockTest, NoFileIsNotFound) {
+  const auto none = read();
+  ASSERT_THAT(none, has_code(ErrorCode::kNotFound));
+  EXPECT_THAT(none.error().message(), testing::HasSubstr("no nacre log"));
+  EXPECT_EQ(none.error().path(), directory_.path().string());
+}
 
 TEST_F(SuperblockTest, WhatCannotBeReadIsAnIoError) {
   ASSERT_OK(write(example_));

@@ -16,6 +16,9 @@ import sys
 import tempfile
 import unittest
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "format"))
+import reader
+
 NACRE = ""
 SEGMENT = "1MiB"
 
@@ -349,6 +352,18 @@ class VerifyAndDump(CliTest):
         self.assert_one_error_line(run("verify", self.base, check=2))
         self.assert_one_error_line(run("verify", self.base / "none", check=2))
 
+    def test_verify_of_a_wal_says_that_it_is_one(self):
+        self.ingest(b"x\n")
+        (self.log / "CATALOG").unlink()
+        superblock = bytearray((self.log / "SUPERBLOCK").read_bytes())
+        superblock[32:36] = struct.pack("<I", 1)
+        superblock[8:12] = struct.pack("<I", reader.crc32c(bytes(superblock[12:])))
+        (self.log / "SUPERBLOCK").write_bytes(superblock)
+        self.assertEqual(json.loads(run("verify", self.log, "--json", check=0).stdout)["kind"],
+                         "WAL")
+        self.assertRegex(run("verify", self.log, check=0).stdout, rb"^WAL ")
+        self.assert_one_error_line(run("stat", self.log, check=2), "WAL")
+
     def test_verify_beside_a_writer(self):
         with subprocess.Popen([NACRE, "ingest", self.log, "events", "--durability", "process",
                                "--segment-bytes", SEGMENT, "--acks", "1", "--quiet"],
@@ -398,6 +413,50 @@ class Faults(CliTest):
             self.assert_one_error_line(process, "busy", str(writer.pid))
             writer.stdin.close()
             self.assertEqual(writer.wait(60), 0)
+
+    def test_a_path_that_cannot_be_a_log_is_told_apart(self):
+        # A name that is too long was "a mistake", ingest into a link that leads nowhere "busy", and
+        # verify spoke of a file SUPERBLOCK that nobody had asked for.
+        link = self.base / "link"
+        link.symlink_to(self.base / "gone")
+        (self.base / "file").write_bytes(b"")
+        (self.base / "empty").mkdir()
+        calls = [("verify",), ("stat",), ("ingest", "events"), ("doctor",)]
+        for command, *topic in calls:
+            with self.subTest(command):
+                def refusal(name):
+                    return run(command, self.base / name, *topic, check=2)
+                self.assert_one_error_line(refusal("x" * 300), "too long")
+                self.assert_one_error_line(refusal("link"), "symbolic link", "gone")
+                self.assert_one_error_line(refusal("file"), "this is a file")
+                if command in ("verify", "stat"):
+                    self.assert_one_error_line(refusal("none"), "no such directory")
+                    self.assert_one_error_line(refusal("empty"), "no nacre log in this directory")
+
+    def test_ingest_leaves_a_directory_of_other_files_alone(self):
+        # `nacre ingest . topic` put a log among whatever was there.
+        (self.base / "notes.txt").write_bytes(b"mine")
+        process = self.ingest(b"x\n", log=self.base, check=2)
+        self.assert_one_error_line(process, "notes.txt", "not empty")
+        self.assertEqual([path.name for path in self.base.iterdir()], ["notes.txt"])
+
+    def test_ingest_begins_anew_where_a_log_was_half_created(self):
+        # The superblock is written last: a writer that died before it leaves these.
+        self.log.mkdir()
+        (self.log / "segments").mkdir()
+        (self.log / "lost+found").mkdir()
+        for name in ("LOCK", "LANES", "CATALOG.tmp"):
+            (self.log / name).write_bytes(b"")
+        self.ingest(b"x\n")
+        self.assertEqual(self.cat(), b"x\n")
+
+    def test_an_unknown_command_is_named(self):
+        # It was answered with "A subcommand is required".
+        for arguments, words in ((["bogus"], "no command 'bogus'"), ([], "a command is missing")):
+            text = run(*arguments, check=2).stderr.decode()
+            self.assertIn(words, text)
+            for command in ("ingest", "cat", "stat", "verify", "dump", "doctor", "demo"):
+                self.assertIn(command, text)
 
     def test_wrong_usage(self):
         for arguments in ([], ["nonsense"], ["cat"], ["cat", self.log, "t", "--count", "x"],

@@ -1,5 +1,6 @@
 #include "lib/io/errno_error.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cerrno>
@@ -26,12 +27,20 @@ TEST(ErrnoError, GivesEachErrnoItsCode) {
   EXPECT_EQ(code_of(EEXIST), ErrorCode::kBusy);
   EXPECT_EQ(code_of(ENOTEMPTY), ErrorCode::kBusy);
   EXPECT_EQ(code_of(EINVAL), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(code_of(ENAMETOOLONG), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(code_of(ELOOP), ErrorCode::kInvalidArgument);
   EXPECT_EQ(code_of(EOPNOTSUPP), ErrorCode::kUnsupported);
   EXPECT_EQ(code_of(EACCES), ErrorCode::kIo);
   EXPECT_EQ(code_of(EPERM), ErrorCode::kIo);
   EXPECT_EQ(code_of(EROFS), ErrorCode::kIo);
   EXPECT_EQ(code_of(EIO), ErrorCode::kIo);
   EXPECT_EQ(code_of(ESTALE), ErrorCode::kIo);
+}
+
+// Both said that the system took the request for a mistake, which nobody can act on.
+TEST(ErrnoError, SaysWhatIsWrongWithAPath) {
+  EXPECT_THAT(error_from_errno(ENAMETOOLONG, "x", "p").message(), testing::HasSubstr("too long"));
+  EXPECT_THAT(error_from_errno(ELOOP, "x", "p").message(), testing::HasSubstr("symbolic links"));
 }
 
 TEST(ErrnoError, RefusedDirectOpenIsUnsupportedAndOtherwiseAMistake) {
