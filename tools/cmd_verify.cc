@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
 
@@ -90,6 +91,39 @@ Status print_text(const wal::VerifyReport& report, const std::string& directory,
   return print_out(text);
 }
 
+/// Adds up what the scanning threads have done, and draws it.
+class ScanWatch {
+ public:
+  explicit ScanWatch(Clock& clock) : progress_("verifying", 0, clock) {}
+
+  void add(const wal::ScannedSegment& scanned) {
+    const std::lock_guard lock(mutex_);
+    // A second look, beside a busy writer, goes over all of them again.
+    if (done_ >= of_segments_) done_ = 0;
+    of_segments_ = scanned.of_segments;
+    done_ += 1;
+    records_ += scanned.records;
+    bytes_ += scanned.bytes;
+    progress_.set_total(of_segments_);
+    progress_.update(done_, records_, bytes_);
+  }
+
+ private:
+  std::mutex mutex_;
+  Progress progress_;
+  std::uint64_t done_ = 0;
+  std::uint64_t of_segments_ = 0;
+  std::uint64_t records_ = 0;
+  std::uint64_t bytes_ = 0;
+};
+
+Result<wal::VerifyReport> verify_watched(FileSystem& file_system, Executor& executor, Clock& clock,
+                                         const std::string& directory) {
+  ScanWatch watch(clock);
+  return verify_directory(file_system, executor, directory,
+                          [&watch](const wal::ScannedSegment& scanned) { watch.add(scanned); });
+}
+
 Result<ExitCode> run_verify(const VerifyOptions& options) {
   NACRE_TRY(check_is_directory(options.directory));
   PosixFileSystem file_system;
@@ -98,7 +132,7 @@ Result<ExitCode> run_verify(const VerifyOptions& options) {
   SystemClock clock;
   const std::uint64_t start_ns = clock.monotonic_ns();
   const wal::VerifyReport report =
-      NACRE_TRY(verify_directory(file_system, *executor, options.directory));
+      NACRE_TRY(verify_watched(file_system, *executor, clock, options.directory));
   const std::uint64_t elapsed_ns = clock.monotonic_ns() - start_ns;
   if (options.json) {
     NACRE_TRY(print_json(report, elapsed_ns));

@@ -34,6 +34,8 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
+  /// For work whose size shows only once it has begun.
+  void set_total(std::uint64_t total) noexcept { state_.total = total; }
   /// Redraws at most ten times a second. Cheap enough to be called for each record.
   void update(std::uint64_t done, std::uint64_t records, std::uint64_t bytes);
   /// Wipes the line away. Idempotent.

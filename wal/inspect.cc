@@ -11,7 +11,6 @@
 #include "pmem/media_guard.h"
 #include "wal/lane_cursor.h"
 #include "wal/lane_registry.h"
-#include "wal/recovery.h"
 
 namespace nacre::wal {
 namespace {
@@ -31,7 +30,8 @@ std::uint64_t count_damaged_slots(FileSystem& file_system, const SegmentPool& po
 /// One look at everything. `found`: the headers it went by.
 Result<VerifyReport> look_at_lanes(FileSystem& file_system, SegmentPool& pool, Executor& executor,
                                    const std::filesystem::path& directory,
-                                   const Superblock& superblock, std::vector<FoundSegment>& found) {
+                                   const Superblock& superblock, const OnScanned& on_scanned,
+                                   std::vector<FoundSegment>& found) {
   VerifyReport report;
   report.superblock = superblock;
   std::set<std::uint32_t> started;
@@ -42,7 +42,7 @@ Result<VerifyReport> look_at_lanes(FileSystem& file_system, SegmentPool& pool, E
     report.damage.push_back(lanes.error());
   }
   found = NACRE_TRY(pool.find_segments(report.damage));
-  Findings findings = examine(pool, executor, found, started);
+  Findings findings = examine(pool, executor, found, started, on_scanned);
   report.scanned = findings.report;
   report.damage.insert(report.damage.end(), findings.problems.begin(), findings.problems.end());
   for (const auto& [lane, unused] : findings.lanes) report.lanes.push_back(lane);
@@ -55,7 +55,8 @@ Result<VerifyReport> look_at_lanes(FileSystem& file_system, SegmentPool& pool, E
 }  // namespace
 
 Result<VerifyReport> verify_lanes(FileSystem& file_system, Executor& executor,
-                                  const std::filesystem::path& directory) {
+                                  const std::filesystem::path& directory,
+                                  const OnScanned& on_scanned) {
   const Superblock superblock = NACRE_TRY(read_superblock(file_system, directory));
   SegmentPool pool(file_system, nullptr, executor,
                    {.directory = directory / kSegmentDirectoryName,
@@ -64,8 +65,8 @@ Result<VerifyReport> verify_lanes(FileSystem& file_system, Executor& executor,
                     .spare_segments = 0});
   for (int look = 0; look < kMaxLooks; ++look) {
     std::vector<FoundSegment> found;
-    auto report =
-        NACRE_TRY(look_at_lanes(file_system, pool, executor, directory, superblock, found));
+    auto report = NACRE_TRY(
+        look_at_lanes(file_system, pool, executor, directory, superblock, on_scanned, found));
     if (report.damage.empty()) return report;
     // A writer beside us may have given up a segment while we read it, or taken one that had been
     // looked at as free. Then a header has changed.

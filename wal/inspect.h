@@ -16,6 +16,7 @@
 #include "nacre/file_system.h"
 #include "nacre/result.h"
 #include "nacre/wal.h"
+#include "wal/recovery.h"
 #include "wal/segment_scan.h"
 
 namespace nacre::wal {
@@ -29,11 +30,14 @@ struct VerifyReport {
   std::vector<Error> damage;        ///< What keeps the log from being opened; empty when sound.
 };
 
-/// Checks superblock, lane registry, every header, and every frame of every segment.
+/// Checks superblock, lane registry, every header, and every frame of every segment, and calls
+/// `on_scanned`, where there is one, after each segment. Beside a busy writer it looks again, from
+/// the beginning.
 /// Errors: `not_found` (no log there), `corruption`, `unsupported`, `io`: the log cannot be looked
 /// at at all; `busy`: a writer changed it during each of several looks.
 Result<VerifyReport> verify_lanes(FileSystem& file_system, Executor& executor,
-                                  const std::filesystem::path& directory);
+                                  const std::filesystem::path& directory,
+                                  const OnScanned& on_scanned = {});
 
 struct SegmentInspection {
   std::uint64_t file_bytes = 0;

@@ -240,7 +240,7 @@ Status check_free_segment(SegmentPool& pool, const FoundSegment& found) {
 }  // namespace
 
 Findings examine(SegmentPool& pool, Executor& executor, const std::vector<FoundSegment>& found,
-                 const std::set<std::uint32_t>& started) {
+                 const std::set<std::uint32_t>& started, const OnScanned& on_scanned) {
   Findings findings;
   const auto note = [&findings](const Status& status) {
     if (!status) findings.problems.push_back(status.error());
@@ -279,8 +279,9 @@ Findings examine(SegmentPool& pool, Executor& executor, const std::vector<FoundS
   {
     TaskGroup group(executor);
     for (auto& scanned : scans) {
-      group.run([&one = *scanned] {
+      group.run([&one = *scanned, &on_scanned, of_segments = scans.size()] {
         if (Status status = scan_patiently(one); !status) one.error = status.error();
+        if (on_scanned) on_scanned({of_segments, one.scan.records, one.scan.frame_bytes});
       });
     }
     group.wait();

@@ -7,7 +7,9 @@
 // says what is wrong; then nothing has been changed, and the log is not opened. `mend` then writes
 // what little must be written; after it a second recovery finds nothing to do.
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -46,9 +48,19 @@ struct Findings {
   std::vector<Error> problems;
 };
 
+/// One segment has been scanned, whatever was found in it.
+struct ScannedSegment {
+  std::size_t of_segments = 0;  ///< How many are scanned in all.
+  std::uint64_t records = 0;    ///< Valid ones in this segment.
+  std::uint64_t bytes = 0;      ///< Of those records.
+};
+/// Thread: those of the executor, several at once.
+using OnScanned = std::function<void(const ScannedSegment&)>;
+
 /// `found`: the headers of all segment files. `started`: the lanes that have had a segment.
+/// `on_scanned`: called for each segment, for somebody who watches; may be empty.
 Findings examine(SegmentPool& pool, Executor& executor, const std::vector<FoundSegment>& found,
-                 const std::set<std::uint32_t>& started);
+                 const std::set<std::uint32_t>& started, const OnScanned& on_scanned = {});
 
 /// What `mend` must know of the domain.
 struct MendOptions {

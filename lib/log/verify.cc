@@ -6,8 +6,10 @@
 namespace nacre {
 
 Result<wal::VerifyReport> verify_directory(FileSystem& file_system, Executor& executor,
-                                           const std::filesystem::path& directory) {
-  wal::VerifyReport report = NACRE_TRY(wal::verify_lanes(file_system, executor, directory));
+                                           const std::filesystem::path& directory,
+                                           const wal::OnScanned& on_scanned) {
+  wal::VerifyReport report =
+      NACRE_TRY(wal::verify_lanes(file_system, executor, directory, on_scanned));
   if (report.superblock.kind != LogKind::kMessageLog) return report;
   const auto catalog = read_catalog(file_system, directory, report.superblock.uuid);
   if (!catalog) {

@@ -14,6 +14,7 @@ namespace nacre {
 /// `wal::verify_lanes`, and for a message log its catalog and what it says of the lanes.
 /// Errors: as `wal::verify_lanes`.
 Result<wal::VerifyReport> verify_directory(FileSystem& file_system, Executor& executor,
-                                           const std::filesystem::path& directory);
+                                           const std::filesystem::path& directory,
+                                           const wal::OnScanned& on_scanned = {});
 
 }  // namespace nacre

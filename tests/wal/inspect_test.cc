@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cerrno>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -48,6 +49,26 @@ class InspectTest : public test::RecoveryFixture {
 INSTANTIATE_TEST_SUITE_P(Domain, InspectTest,
                          testing::Values(LogPlace::kBlock, LogPlace::kEmulatedInMemory),
                          test::place_name);
+
+TEST_P(InspectTest, TellsEachSegmentToWhoeverWatches) {
+  make_crashed(60);
+  std::mutex mutex;
+  RecoveryReport told;
+  std::size_t of_segments = 0;
+  ASSERT_OK_AND_ASSIGN(const VerifyReport found,
+                       verify_lanes(files_, executor_, log(), [&](const ScannedSegment& scanned) {
+                         const std::lock_guard lock(mutex);
+                         told.segments += 1;
+                         told.records += scanned.records;
+                         told.bytes += scanned.bytes;
+                         of_segments = scanned.of_segments;
+                       }));
+  EXPECT_GT(found.scanned.segments, 1U);
+  EXPECT_EQ(told.segments, found.scanned.segments);
+  EXPECT_EQ(of_segments, found.scanned.segments);
+  EXPECT_EQ(told.records, found.scanned.records);
+  EXPECT_EQ(told.bytes, found.scanned.bytes);
+}
 
 TEST_P(InspectTest, ASoundLogHasNoDamage) {
   {
