@@ -2,6 +2,8 @@
 
 // The seam through which nacre reads time, so that a simulation can replay it.
 
+#include "nacre/compiler.h"
+
 #include <cstdint>
 
 namespace nacre {

@@ -5,6 +5,8 @@
 // An Error is immutable once built and cheap to copy, so that a poisoned object can hand out its
 // first error again and again. Thread-safe to read from any number of threads.
 
+#include "nacre/compiler.h"
+
 #include <cstdint>
 #include <memory>
 #include <optional>

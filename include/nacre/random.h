@@ -2,6 +2,8 @@
 
 // The seam through which nacre draws random numbers, so that a simulation can replay them.
 
+#include "nacre/compiler.h"
+
 #include <cstdint>
 
 namespace nacre {

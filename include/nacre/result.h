@@ -5,6 +5,8 @@
 // A class of its own rather than an alias: libstdc++ 12 does not mark std::expected [[nodiscard]],
 // so an alias would lose errors without a warning.
 
+#include "nacre/compiler.h"
+
 #include <expected>
 #include <utility>
 

@@ -2,6 +2,8 @@
 
 // The small value types every other header speaks in.
 
+#include "nacre/compiler.h"
+
 #include <array>
 #include <compare>
 #include <cstddef>
