@@ -1,24 +1,18 @@
 #include "mmap/superblock.h"
 
-#include <fmt/format.h>
-
 #include <array>
 #include <cstring>
 
 #include "lib/base/endian.h"
 #include "lib/base/try.h"
-#include "lib/codec/crc32c.h"
-#include "lib/io/atomic_file.h"
+#include "lib/io/checked_file.h"
 #include "mmap/segment_format.h"
 
 namespace nacre {
 namespace {
 
 struct SuperblockFile {
-  std::array<char, 8> magic;
-  le32 crc;  ///< CRC32C of the bytes behind it.
-  le32 format_version;
-  std::array<std::uint8_t, 16> uuid;
+  CheckedHeader common;
   le32 kind;
   le32 reserved;
   le64 segment_bytes;
@@ -27,13 +21,12 @@ struct SuperblockFile {
 static_assert(sizeof(SuperblockFile) == 64 && alignof(SuperblockFile) == 1);
 static_assert(std::is_trivially_copyable_v<SuperblockFile>);
 
-constexpr std::array<char, 8> kMagic = {'N', 'A', 'C', 'R', 'E', 'L', 'O', 'G'};
-constexpr std::size_t kLimitBytes = 4096;
-
-std::uint32_t file_crc(const SuperblockFile& file) noexcept {
-  const Bytes bytes = std::as_bytes(std::span(&file, 1));
-  return ~crc32c(~0U, bytes.subspan(offsetof(SuperblockFile, format_version)));
-}
+constexpr CheckedFileKind kFileKind = {.magic = {'N', 'A', 'C', 'R', 'E', 'L', 'O', 'G'},
+                                       .format_version = kSuperblockFormatVersion,
+                                       .name = "superblock",
+                                       .least_bytes = sizeof(SuperblockFile),
+                                       .limit_bytes = 4096,
+                                       .covered_bytes = sizeof(SuperblockFile)};
 
 bool valid_segment_bytes(std::uint64_t bytes) noexcept {
   return bytes >= kMinSegmentBytes && bytes <= kMaxSegmentBytes && bytes % kSegmentSlotBytes == 0;
@@ -64,54 +57,33 @@ Uuid make_uuid(RandomSource& random) noexcept {
 Status write_superblock(FileSystem& file_system, const std::filesystem::path& directory,
                         const Superblock& superblock) {
   SuperblockFile file{};
-  file.magic = kMagic;
-  file.format_version = kSuperblockFormatVersion;
-  file.uuid = superblock.uuid.bytes;
   file.kind = static_cast<std::uint32_t>(superblock.kind);
   file.segment_bytes = superblock.segment_bytes;
-  file.crc = file_crc(file);
-  return write_file_atomically(file_system, directory / kSuperblockName,
-                               std::as_bytes(std::span(&file, 1)));
+  return write_checked_file(file_system, directory / kSuperblockName, kFileKind, superblock.uuid,
+                            std::as_writable_bytes(std::span(&file, 1)));
 }
 
 Result<Superblock> read_superblock(FileSystem& file_system,
                                    const std::filesystem::path& directory) {
   const std::filesystem::path path = directory / kSuperblockName;
-  auto read = read_whole_file(file_system, path, kLimitBytes);
+  auto read = read_checked_file(file_system, path, kFileKind);
   if (!read && read.error().code() == ErrorCode::kNotFound) {
     return Error(ErrorCode::kNotFound, "there is no nacre log in this directory; check the path")
         .with_path(directory.string());
   }
   const auto content = NACRE_TRY(std::move(read));
-  SuperblockFile file{};
-  const auto damaged = [&path](std::string_view what) {
-    return Error(ErrorCode::kCorruption,
-                 fmt::format("{}; the file is not a nacre superblock or is damaged; restore it "
-                             "from a copy",
-                             what))
-        .with_path(path.string());
-  };
-  if (content.size() < sizeof file) {
-    return damaged(fmt::format("{} bytes where {} are expected", content.size(), sizeof file));
-  }
+  SuperblockFile file;
   std::memcpy(&file, content.data(), sizeof file);
-  if (file.magic != kMagic) return damaged("wrong magic number");
-  if (file.crc != file_crc(file)) return damaged("checksum does not match");
-  if (file.format_version > kSuperblockFormatVersion) {
-    return Error(ErrorCode::kUnsupported,
-                 fmt::format("superblock format version {} is newer than this library's {}; open "
-                             "it with a newer nacre",
-                             std::uint32_t{file.format_version}, kSuperblockFormatVersion))
-        .with_path(path.string());
-  }
   Superblock superblock{.uuid = {},
                         .kind = static_cast<LogKind>(std::uint32_t{file.kind}),
                         .segment_bytes = file.segment_bytes};
-  superblock.uuid.bytes = file.uuid;
+  superblock.uuid.bytes = file.common.log_uuid;
   if (superblock.kind != LogKind::kWal && superblock.kind != LogKind::kMessageLog) {
-    return damaged("unknown kind of log");
+    return damaged_file(path, kFileKind, "unknown kind of log");
   }
-  if (!valid_segment_bytes(superblock.segment_bytes)) return damaged("impossible segment size");
+  if (!valid_segment_bytes(superblock.segment_bytes)) {
+    return damaged_file(path, kFileKind, "impossible segment size");
+  }
   return superblock;
 }
 

@@ -3,23 +3,18 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cctype>
 #include <cstring>
 
 #include "lib/base/endian.h"
 #include "lib/base/try.h"
-#include "lib/codec/crc32c.h"
-#include "lib/io/atomic_file.h"
+#include "lib/io/checked_file.h"
 
 namespace nacre {
 namespace {
 
 struct CatalogHeader {
-  std::array<char, 8> magic;
-  le32 crc;  ///< CRC32C of the bytes behind it, entries included.
-  le32 format_version;
-  std::array<std::uint8_t, 16> log_uuid;
+  CheckedHeader common;
   le32 count;
   le32 reserved;
 };
@@ -36,8 +31,11 @@ struct CatalogEntry {
 static_assert(sizeof(CatalogEntry) == 12 && alignof(CatalogEntry) == 1);
 static_assert(std::is_trivially_copyable_v<CatalogEntry>);
 
-constexpr std::array<char, 8> kMagic = {'N', 'A', 'C', 'R', 'E', 'C', 'A', 'T'};
-constexpr std::size_t kCrcBegin = offsetof(CatalogHeader, format_version);
+constexpr CheckedFileKind kFileKind = {.magic = {'N', 'A', 'C', 'R', 'E', 'C', 'A', 'T'},
+                                       .format_version = kCatalogFormatVersion,
+                                       .name = "catalog",
+                                       .least_bytes = sizeof(CatalogHeader),
+                                       .limit_bytes = kMaxCatalogBytes};
 
 bool name_character(char c) noexcept {
   return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '.' || c == '_' || c == '-';
@@ -85,31 +83,15 @@ Status check_topic_name(std::string_view name) {
 Result<Catalog> read_catalog(FileSystem& file_system, const std::filesystem::path& directory,
                              const Uuid& log_uuid) {
   const std::filesystem::path path = directory / kCatalogName;
-  const auto content = NACRE_TRY(read_whole_file(file_system, path, kMaxCatalogBytes));
-  const auto damaged = [&path](std::string_view what) {
-    return Error(ErrorCode::kCorruption,
-                 fmt::format("{}; the file is damaged or not a catalog; restore it from a copy",
-                             what))
-        .with_path(path.string());
-  };
-  CatalogHeader header{};
-  if (content.size() < sizeof header) return damaged("the file is cut short");
+  const auto content = NACRE_TRY(read_checked_file(file_system, path, kFileKind));
+  CatalogHeader header;
   std::memcpy(&header, content.data(), sizeof header);
-  if (header.magic != kMagic) return damaged("wrong magic number");
-  if (header.crc != ~crc32c(~0U, Bytes(content).subspan(kCrcBegin))) {
-    return damaged("checksum does not match");
+  if (header.common.log_uuid != log_uuid.bytes) {
+    return damaged_file(path, kFileKind, "it belongs to another log");
   }
-  if (header.format_version > kCatalogFormatVersion) {
-    return Error(ErrorCode::kUnsupported,
-                 fmt::format("catalog format version {} is newer than this library's {}; open it "
-                             "with a newer nacre",
-                             std::uint32_t{header.format_version}, kCatalogFormatVersion))
-        .with_path(path.string());
-  }
-  if (header.log_uuid != log_uuid.bytes) return damaged("it belongs to another log");
   Catalog catalog;
   if (!decode_entries(Bytes(content).subspan(sizeof header), header.count, catalog)) {
-    return damaged("its entries do not add up");
+    return damaged_file(path, kFileKind, "its entries do not add up");
   }
   return catalog;
 }
@@ -134,14 +116,9 @@ Status write_catalog(FileSystem& file_system, const std::filesystem::path& direc
                              content.size(), kMaxCatalogBytes));
   }
   CatalogHeader header{};
-  header.magic = kMagic;
-  header.format_version = kCatalogFormatVersion;
-  header.log_uuid = log_uuid.bytes;
   header.count = static_cast<std::uint32_t>(catalog.topics.size());
   std::memcpy(content.data(), &header, sizeof header);
-  header.crc = ~crc32c(~0U, Bytes(content).subspan(kCrcBegin));
-  std::memcpy(content.data(), &header, sizeof header);
-  return write_file_atomically(file_system, directory / kCatalogName, content);
+  return write_checked_file(file_system, directory / kCatalogName, kFileKind, log_uuid, content);
 }
 
 Error catalog_too_old(const std::filesystem::path& directory, std::uint32_t lane,

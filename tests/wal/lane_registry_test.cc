@@ -3,13 +3,13 @@
 #include <gtest/gtest.h>
 
 #include <cerrno>
-#include <cstring>
 #include <set>
 #include <string>
 
 #include "lib/base/endian.h"
 #include "lib/codec/crc32c.h"
 #include "nacre/emulation/fault_file_system.h"
+#include "tests/support/checked_file_damage.h"
 #include "tests/support/file_bytes.h"
 #include "tests/support/result_matchers.h"
 #include "tests/support/temp_directory.h"
@@ -28,6 +28,9 @@ class LaneRegistryTest : public testing::Test {
     return read_started_lanes(files_, directory_.path(), uuid_);
   }
   std::filesystem::path path() const { return directory_.path() / kLanesName; }
+  test::ReadStatus read_status() {
+    return test::status_of([this] { return read(); });
+  }
 
   test::TempDirectory directory_;
   PosixFileSystem posix_;
@@ -59,25 +62,13 @@ TEST_F(LaneRegistryTest, TheFileIsAsTheFormatSays) {
 
 TEST_F(LaneRegistryTest, EveryFlippedBitIsFound) {
   ASSERT_OK(write({0, 3}));
-  const std::size_t bytes = test::file_content(path()).size();
-  for (std::size_t offset = 0; offset < bytes; ++offset) {
-    for (unsigned bit = 0; bit < 8; ++bit) {
-      test::flip_bit(path(), offset, bit);
-      ASSERT_THAT(read(), has_code(ErrorCode::kCorruption)) << offset << "." << bit;
-      test::flip_bit(path(), offset, bit);
-    }
-  }
-  EXPECT_OK(read());
+  test::expect_every_flipped_bit_is_found(path(), read_status());
 }
 
 TEST_F(LaneRegistryTest, ACutOrGrownFileIsCorrupt) {
   ASSERT_OK(write({0, 3}));
-  const std::string whole = test::file_content(path());
-  for (std::size_t bytes = 0; bytes < whole.size(); ++bytes) {
-    test::write_content(path(), whole.substr(0, bytes));
-    ASSERT_THAT(read(), has_code(ErrorCode::kCorruption)) << bytes;
-  }
-  test::write_content(path(), whole + "more");
+  test::expect_every_cut_is_found(path(), read_status());
+  test::write_content(path(), test::file_content(path()) + "more");
   const auto grown = read();
   ASSERT_THAT(grown, has_code(ErrorCode::kCorruption));
   EXPECT_EQ(grown.error().path(), path().string());
@@ -92,14 +83,7 @@ TEST_F(LaneRegistryTest, TheListOfAnotherLogIsCorrupt) {
 
 TEST_F(LaneRegistryTest, ANewerFormatIsUnsupported) {
   ASSERT_OK(write({0}));
-  std::string content = test::file_content(path());
-  content[12] = 2;
-  const le32 crc = ~crc32c(~0U, as_bytes(content).subspan(12));
-  std::memcpy(content.data() + 8, &crc, sizeof crc);
-  test::write_content(path(), content);
-  const auto newer = read();
-  ASSERT_THAT(newer, has_code(ErrorCode::kUnsupported));
-  EXPECT_THAT(newer.error().message(), testing::HasSubstr("version 2"));
+  test::expect_a_newer_format_is_unsupported(path(), read_status());
 }
 
 TEST_F(LaneRegistryTest, NoFileIsNotFound) { EXPECT_THAT(read(), has_code(ErrorCode::kNotFound)); }

@@ -7,6 +7,7 @@
 
 #include "lib/base/endian.h"
 #include "lib/codec/crc32c.h"
+#include "tests/support/checked_file_damage.h"
 #include "tests/wal/recovery_fixture.h"
 
 namespace nacre::wal {
@@ -139,13 +140,6 @@ class SmallFileTest : public RecoveryTest {
     append(*wal, 1, 3);
     crash(*std::move(wal));
   }
-  void make_newer(const std::filesystem::path& path) {
-    std::string content = test::file_content(path);
-    content[12] = 2;
-    const le32 crc = ~crc32c(~0U, as_bytes(content).subspan(12));
-    content.replace(8, 4, reinterpret_cast<const char*>(&crc), 4);
-    test::write_content(path, content);
-  }
 };
 
 INSTANTIATE_TEST_SUITE_P(Domain, SmallFileTest,
@@ -186,7 +180,7 @@ TEST_P(SmallFileTest, EachOneDamagedIsCorruptionAndNamesTheFile) {
 TEST_P(SmallFileTest, EachOneOfANewerFormatIsUnsupported) {
   for (const char* name : {"SUPERBLOCK", "LANES"}) {
     const std::string content = test::file_content(log() / name);
-    make_newer(log() / name);
+    test::make_format_version(log() / name, 2);
     EXPECT_EQ(refused(ErrorCode::kUnsupported).path(), (log() / name).string());
     test::write_content(log() / name, content);
   }

@@ -3,12 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <cerrno>
-#include <cstring>
 #include <string>
 
 #include "lib/base/endian.h"
 #include "lib/codec/crc32c.h"
 #include "nacre/emulation/fault_file_system.h"
+#include "tests/support/checked_file_damage.h"
 #include "tests/support/file_bytes.h"
 #include "tests/support/result_matchers.h"
 #include "tests/support/temp_directory.h"
@@ -25,11 +25,8 @@ class CatalogTest : public testing::Test {
   }
   Result<Catalog> read() { return read_catalog(files_, directory_.path(), uuid_); }
   std::filesystem::path path() const { return directory_.path() / kCatalogName; }
-  /// The file after a change that its checksum covers.
-  void rewrite(std::string content) {
-    const le32 crc = ~crc32c(~0U, as_bytes(content).subspan(12));
-    content.replace(8, 4, reinterpret_cast<const char*>(&crc), 4);
-    test::write_content(path(), content);
+  test::ReadStatus read_status() {
+    return test::status_of([this] { return read(); });
   }
 
   test::TempDirectory directory_;
@@ -70,25 +67,13 @@ TEST_F(CatalogTest, TheFileIsAsTheFormatSays) {
 
 TEST_F(CatalogTest, EveryFlippedBitIsFound) {
   ASSERT_OK(write({{{.name = "events", .first_lane = 0, .partitions = 2}}}));
-  const std::size_t bytes = test::file_content(path()).size();
-  for (std::size_t offset = 0; offset < bytes; ++offset) {
-    for (unsigned bit = 0; bit < 8; ++bit) {
-      test::flip_bit(path(), offset, bit);
-      ASSERT_THAT(read(), has_code(ErrorCode::kCorruption)) << offset << "." << bit;
-      test::flip_bit(path(), offset, bit);
-    }
-  }
-  EXPECT_OK(read());
+  test::expect_every_flipped_bit_is_found(path(), read_status());
 }
 
 TEST_F(CatalogTest, ACutOrGrownFileIsCorrupt) {
   ASSERT_OK(write(example_));
-  const std::string whole = test::file_content(path());
-  for (std::size_t bytes = 0; bytes < whole.size(); ++bytes) {
-    test::write_content(path(), whole.substr(0, bytes));
-    ASSERT_THAT(read(), has_code(ErrorCode::kCorruption)) << bytes;
-  }
-  test::write_content(path(), whole + "x");
+  test::expect_every_cut_is_found(path(), read_status());
+  test::write_content(path(), test::file_content(path()) + "x");
   EXPECT_THAT(read(), has_code(ErrorCode::kCorruption));
 }
 
@@ -105,7 +90,7 @@ TEST_F(CatalogTest, EntriesThatDoNotAddUpAreCorrupt) {
        {with(32, "\x04"), with(32, "\x02"), with(32, "\xff\xff\xff\xff"), with(kEntries, "\x01"),
         with(kEntries + 4, std::string(4, '\0')), with(kEntries + 8, "\x07"),
         with(kEntries + 8, "\xff\xff"), whole + "x"}) {
-    rewrite(content);
+    test::write_checksummed(path(), content);
     const auto found = read();
     ASSERT_THAT(found, has_code(ErrorCode::kCorruption));
     EXPECT_EQ(found.error().path(), path().string());
@@ -119,12 +104,7 @@ TEST_F(CatalogTest, TheCatalogOfAnotherLogIsCorrupt) {
 
 TEST_F(CatalogTest, ANewerFormatIsUnsupported) {
   ASSERT_OK(write(example_));
-  std::string content = test::file_content(path());
-  content[12] = 5;
-  rewrite(content);
-  const auto found = read();
-  ASSERT_THAT(found, has_code(ErrorCode::kUnsupported));
-  EXPECT_THAT(found.error().message(), testing::HasSubstr("version 5"));
+  test::expect_a_newer_format_is_unsupported(path(), read_status());
 }
 
 TEST_F(CatalogTest, NoFileIsNotFoundAndAnUnreadableOneIsAnIoError) {
