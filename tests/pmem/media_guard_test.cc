@@ -53,6 +53,11 @@ std::byte read(const std::byte* address) {
   return *static_cast<const volatile std::byte*>(address);
 }
 
+/// Reads `address` while `guarded` is guarded; returns the fault.
+const std::byte* fault_of_reading(Bytes guarded, const std::byte* address) {
+  return catch_media_fault(guarded, [&]() noexcept { static_cast<void>(read(address)); });
+}
+
 TEST(MediaGuard, ReturnsNullWhenNothingFails) {
   const TruncatedMapping mapping;
   std::byte seen{};
@@ -75,9 +80,7 @@ TEST(MediaGuard, NamesTheAddressThatCouldNotBeRead) {
 TEST(MediaGuard, CatchesAgainAndAgain) {
   const TruncatedMapping mapping;
   for (int i = 0; i < 100; ++i) {
-    ASSERT_EQ(catch_media_fault(mapping.all(),
-                                [&]() noexcept { static_cast<void>(read(mapping.lost())); }),
-              mapping.lost());
+    ASSERT_EQ(fault_of_reading(mapping.all(), mapping.lost()), mapping.lost());
   }
 }
 
@@ -88,9 +91,7 @@ TEST(MediaGuard, ACaughtFaultLeavesTheSignalMaskAlone) {
   sigaddset(&wanted, SIGUSR1);
   sigset_t before;
   ASSERT_EQ(pthread_sigmask(SIG_BLOCK, &wanted, &before), 0);
-  ASSERT_NE(
-      catch_media_fault(mapping.all(), [&]() noexcept { static_cast<void>(read(mapping.lost())); }),
-      nullptr);
+  ASSERT_NE(fault_of_reading(mapping.all(), mapping.lost()), nullptr);
   sigset_t after;
   ASSERT_EQ(pthread_sigmask(SIG_SETMASK, &before, &after), 0);
   EXPECT_EQ(sigismember(&after, SIGUSR1), 1);
@@ -104,8 +105,7 @@ TEST(MediaGuard, AnInnerFaultEndsTheInnerBodyAlone) {
   volatile bool outer_went_on = false;
   const std::byte* volatile inner_fault = nullptr;
   const std::byte* const outer_fault = catch_media_fault(outer.all(), [&]() noexcept {
-    inner_fault = catch_media_fault(inner.all(),
-                                    [&]() noexcept { static_cast<void>(read(inner.lost() + 1)); });
+    inner_fault = fault_of_reading(inner.all(), inner.lost() + 1);
     outer_went_on = true;
     static_cast<void>(read(outer.lost() + 2));
   });
@@ -119,16 +119,13 @@ TEST(MediaGuard, AFaultInTheOuterRangeLeavesTheInnerGuardToo) {
   const TruncatedMapping inner;
   volatile bool went_on = false;
   const std::byte* const fault = catch_media_fault(outer.all(), [&]() noexcept {
-    static_cast<void>(
-        catch_media_fault(inner.all(), [&]() noexcept { static_cast<void>(read(outer.lost())); }));
+    static_cast<void>(fault_of_reading(inner.all(), outer.lost()));
     went_on = true;
   });
   EXPECT_EQ(fault, outer.lost());
   EXPECT_FALSE(went_on);
   // The inner guard is gone with its stack: the next one starts afresh.
-  EXPECT_EQ(
-      catch_media_fault(inner.all(), [&]() noexcept { static_cast<void>(read(inner.lost())); }),
-      inner.lost());
+  EXPECT_EQ(fault_of_reading(inner.all(), inner.lost()), inner.lost());
 }
 
 TEST(MediaGuard, EachThreadHasItsOwn) {
@@ -138,9 +135,8 @@ TEST(MediaGuard, EachThreadHasItsOwn) {
     threads.emplace_back([&wrong, t] {
       const TruncatedMapping mapping;
       for (int i = 0; i < 50; ++i) {
-        const std::byte* const fault = catch_media_fault(
-            mapping.all(), [&]() noexcept { static_cast<void>(read(mapping.lost() + t)); });
-        if (fault != mapping.lost() + t) ++wrong;
+        const std::byte* const lost = mapping.lost() + t;
+        if (fault_of_reading(mapping.all(), lost) != lost) ++wrong;
       }
     });
   }
@@ -158,14 +154,11 @@ class MediaGuardDeathTest : public testing::Test {
     action.sa_handler = handler;
     NACRE_ASSERT(sigaction(SIGBUS, &action, nullptr) == 0);
   }
-  static void install_guard(const TruncatedMapping& mapping) {
-    NACRE_ASSERT(catch_media_fault(mapping.all(), []() noexcept {}) == nullptr);
-  }
-  /// Reads the lost page while another range is guarded.
+  /// Installs the guard, and then reads the lost page while another range is guarded.
   static void fault_outside(const TruncatedMapping& mapping) {
+    NACRE_ASSERT(catch_media_fault(mapping.all(), []() noexcept {}) == nullptr);
     const std::byte other{};
-    static_cast<void>(catch_media_fault(
-        Bytes(&other, 1), [&]() noexcept { static_cast<void>(read(mapping.lost())); }));
+    static_cast<void>(fault_of_reading(Bytes(&other, 1), mapping.lost()));
   }
 };
 
@@ -174,7 +167,6 @@ TEST_F(MediaGuardDeathTest, AFaultOutsideEveryGuardDiesAsItWouldHave) {
   EXPECT_EXIT(
       {
         set_previous_handler(SIG_DFL);
-        install_guard(mapping);
         fault_outside(mapping);
       },
       testing::KilledBySignal(SIGBUS), "");
@@ -185,7 +177,6 @@ TEST_F(MediaGuardDeathTest, AFaultInAnIgnoringProcessDiesAsItWouldHave) {
   EXPECT_EXIT(
       {
         set_previous_handler(SIG_IGN);
-        install_guard(mapping);
         fault_outside(mapping);
       },
       testing::KilledBySignal(SIGBUS), "");
@@ -196,7 +187,6 @@ TEST_F(MediaGuardDeathTest, AFaultOutsideReachesThePreviousHandler) {
   EXPECT_EXIT(
       {
         set_previous_handler([](int) { _exit(42); });
-        install_guard(mapping);
         fault_outside(mapping);
       },
       testing::ExitedWithCode(42), "");
@@ -212,7 +202,6 @@ TEST_F(MediaGuardDeathTest, AFaultOutsideReachesAPreviousHandlerThatWantsTheAddr
           _exit(info->si_code == BUS_ADRERR && info->si_addr != nullptr ? 43 : 1);
         };
         NACRE_ASSERT(sigaction(SIGBUS, &action, nullptr) == 0);
-        install_guard(mapping);
         fault_outside(mapping);
       },
       testing::ExitedWithCode(43), "");

@@ -7,6 +7,7 @@
 
 #include "nacre/file_system.h"
 #include "tests/support/file_bytes.h"
+#include "tests/support/forwarding_file_system.h"
 #include "tests/support/result_matchers.h"
 #include "tests/support/temp_directory.h"
 
@@ -15,8 +16,8 @@ namespace {
 
 using test::has_code;
 
-/// The kernel's files, that fail or note the order of what is done to them.
-class StepFileSystem final : public FileSystem {
+/// Files that fail at a step, or note the order of what is done to them.
+class StepFileSystem final : public test::ForwardingFileSystem {
  public:
   std::string fail_at;             ///< The step that fails.
   std::vector<std::string> steps;  ///< What was done.
@@ -31,62 +32,39 @@ class StepFileSystem final : public FileSystem {
                                      const OpenOptions& options) override;
   Status rename(const std::filesystem::path& from, const std::filesystem::path& to) override {
     if (Status ready = step("rename", from); !ready) return ready;
-    return kernel_.rename(from, to);
+    return ForwardingFileSystem::rename(from, to);
   }
-  Status remove(const std::filesystem::path& path) override { return kernel_.remove(path); }
-  Status create_directory(const std::filesystem::path& path) override {
-    return kernel_.create_directory(path);
-  }
-  Result<std::vector<std::string>> list_directory(const std::filesystem::path& path) override {
-    return kernel_.list_directory(path);
-  }
-  Result<FileStat> stat(const std::filesystem::path& path) override { return kernel_.stat(path); }
   Status sync_directory(const std::filesystem::path& path) override {
     if (Status ready = step("sync_directory", path); !ready) return ready;
-    return kernel_.sync_directory(path);
+    return ForwardingFileSystem::sync_directory(path);
   }
-
- private:
-  PosixFileSystem kernel_;
 };
 
-class StepFile final : public File {
+class StepFile final : public test::ForwardingFile {
  public:
   StepFile(StepFileSystem& owner, std::unique_ptr<File> file)
-      : owner_(owner), file_(std::move(file)) {}
-  Result<std::size_t> read_at(std::uint64_t offset, std::span<std::byte> buffer) override {
-    return file_->read_at(offset, buffer);
-  }
+      : ForwardingFile(std::move(file)), owner_(owner) {}
+
   Status write_at(std::uint64_t offset, Bytes bytes) override {
     if (Status ready = owner_.step("write", path()); !ready) {
       // As a full disk does it: a part arrives.
-      static_cast<void>(file_->write_at(offset, bytes.first(bytes.size() / 2)));
+      static_cast<void>(ForwardingFile::write_at(offset, bytes.first(bytes.size() / 2)));
       return ready;
     }
-    return file_->write_at(offset, bytes);
+    return ForwardingFile::write_at(offset, bytes);
   }
-  Status preallocate(std::uint64_t offset, std::uint64_t bytes) override {
-    return file_->preallocate(offset, bytes);
-  }
-  Status resize(std::uint64_t bytes) override { return file_->resize(bytes); }
-  Status sync_data() override { return file_->sync_data(); }
   Status sync() override {
     if (Status ready = owner_.step("sync", path()); !ready) return ready;
-    return file_->sync();
+    return ForwardingFile::sync();
   }
-  Result<std::uint64_t> size() override { return file_->size(); }
-  Status lock_exclusive() override { return file_->lock_exclusive(); }
-  const std::filesystem::path& path() const noexcept override { return file_->path(); }
-  int native_handle() const noexcept override { return file_->native_handle(); }
 
  private:
   StepFileSystem& owner_;
-  std::unique_ptr<File> file_;
 };
 
 Result<std::unique_ptr<File>> StepFileSystem::open(const std::filesystem::path& path,
                                                    const OpenOptions& options) {
-  auto file = kernel_.open(path, options);
+  auto file = ForwardingFileSystem::open(path, options);
   if (!file) return file.error();
   return std::make_unique<StepFile>(*this, *std::move(file));
 }
