@@ -7,11 +7,11 @@
 #include <CLI/CLI.hpp>
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "bench/command.h"
 #include "bench/harness.h"
 #include "bench/machine.h"
 #include "bench/nt_store.h"
@@ -218,13 +218,8 @@ Status run_benchmarks(const Arguments& arguments) {
     rows.push_back(run(copy_benchmark(*arena, payloads, bytes), plan));
     fmt::print("{}\n", table_rows(rows.back()));
   }
-  if (arguments.json_file.empty()) return {};
-  std::ofstream file(arguments.json_file, std::ios::binary | std::ios::trunc);
-  file << to_json(rows, describe_machine(arguments.memory_directory, {}));
-  file.close();
-  if (!file)
-    return Error(ErrorCode::kIo, "cannot write the figures").with_path(arguments.json_file);
-  return {};
+  return write_figures(arguments.json_file,
+                       to_json(rows, describe_machine(arguments.memory_directory, {})));
 }
 
 int main_with(int argc, char** argv) {
@@ -239,19 +234,15 @@ int main_with(int argc, char** argv) {
   setenv("PMEM2_FORCE_GRANULARITY", "CACHE_LINE", 1);
   if (const Status done = run_benchmarks(arguments); !done) {
     fmt::print(stderr, "bench_copy: {}\n", done.error().to_string());
-    return 1;
+    return kIncomplete;
   }
-  return 0;
+  return kSuccess;
 }
 
 }  // namespace
 }  // namespace nacre::bench
 
 int main(int argc, char** argv) {
-  try {
-    return nacre::bench::main_with(argc, argv);
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "bench_copy: {}\n", error.what());
-    return 2;
-  }
+  return nacre::bench::run_program("bench_copy",
+                                   [&] { return nacre::bench::main_with(argc, argv); });
 }

@@ -7,11 +7,11 @@
 #include <array>
 #include <csignal>
 #include <cstdlib>
-#include <fstream>
 #include <regex>
 #include <string>
 #include <vector>
 
+#include "bench/command.h"
 #include "bench/harness.h"
 #include "bench/machine.h"
 #include "bench/plot.h"
@@ -21,10 +21,6 @@
 
 namespace nacre::bench {
 namespace {
-
-constexpr int kSuccess = 0;
-constexpr int kIncomplete = 1;  // A figure of nacre's own is missing, or a file was not written.
-constexpr int kUsage = 2;
 
 struct Arguments {
   bool quick = false;
@@ -105,14 +101,11 @@ std::vector<Row> run_all(std::vector<Benchmark> benchmarks, const Arguments& arg
   return rows;
 }
 
-bool write_file(const std::string& path, const std::string& content) {
-  if (path.empty()) return true;
-  std::ofstream file(path, std::ios::binary | std::ios::trunc);
-  file << content;
-  file.close();
-  if (file) return true;
-  fmt::print(stderr, "bench_wal: cannot write {}\n", path);
-  return false;
+/// False when that failed, which is told.
+bool wrote(const std::string& path, const std::string& content) {
+  const Status written = write_figures(path, content);
+  if (!written) fmt::print(stderr, "bench_wal: {}\n", written.error().to_string());
+  return written.has_value();
 }
 
 void print_machine(const Machine& machine) {
@@ -143,8 +136,8 @@ int run_benchmarks(const Arguments& arguments) {
 
   bool complete = rows.size() == wanted && wanted > 0;
   for (const Row& row : rows) complete = complete && row.find(Role::kNacre) != nullptr;
-  if (!write_file(arguments.json_file, to_json(rows, machine))) complete = false;
-  if (!write_file(arguments.plot_file, to_svg(rows, machine))) complete = false;
+  if (!wrote(arguments.json_file, to_json(rows, machine))) complete = false;
+  if (!wrote(arguments.plot_file, to_svg(rows, machine))) complete = false;
   return complete ? kSuccess : kIncomplete;
 }
 
@@ -175,10 +168,6 @@ int main_with(int argc, char** argv) {
 }  // namespace nacre::bench
 
 int main(int argc, char** argv) {
-  try {
-    return nacre::bench::main_with(argc, argv);
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "bench_wal: {}\n", error.what());
-    return nacre::bench::kUsage;
-  }
+  return nacre::bench::run_program("bench_wal",
+                                   [&] { return nacre::bench::main_with(argc, argv); });
 }
