@@ -61,6 +61,8 @@ void hold_standard_descriptors() noexcept {
 
 bool is_output_failure(const Error& error) noexcept { return error.path() == kStandardOutput; }
 
-bool reader_has_gone(const Error& error) noexcept { return error.sys_errno() == EPIPE; }
+bool reader_has_gone(const Error& error) noexcept {
+  return is_output_failure(error) && error.sys_errno() == EPIPE;
+}
 
 }  // namespace nacre::tools

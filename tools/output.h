@@ -48,8 +48,8 @@ void hold_standard_descriptors() noexcept;
 /// True for the error of a write to standard output.
 bool is_output_failure(const Error& error) noexcept;
 
-/// True for the error of a write into a pipe whose reader has gone, which ends a command early but
-/// is no failure of it.
+/// True for the error of a write to standard output whose reader has gone, which ends a command
+/// early but is no failure of it.
 bool reader_has_gone(const Error& error) noexcept;
 
 }  // namespace nacre::tools

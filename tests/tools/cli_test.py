@@ -532,6 +532,16 @@ class Output(CliTest):
         with os.fdopen(writer, "wb") as gone:
             self.assertEqual(self.run_into(gone, "verify", self.log), (1, ""))
 
+    def test_a_listener_to_acknowledgements_that_has_gone_is_a_failure(self):
+        # Ingest ended there with status 0, as cat does in front of head, and had not appended the
+        # rest of its input.
+        reader, writer = os.pipe()
+        os.close(reader)
+        process = run("ingest", self.log, "events", "--durability", "process", "--acks", writer,
+                      stdin=b"one\n", check=2, pass_fds=(writer,))
+        os.close(writer)
+        self.assert_one_error_line(process, "cannot write")
+
     def test_a_closed_output_is_not_taken_for_a_file(self):
         # The next file opened got the number of standard output, and what was printed went there:
         # here into the file of acknowledgements, which then ended in a summary.
