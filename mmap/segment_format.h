@@ -95,7 +95,7 @@ struct DecodedSlot {
   std::uint32_t format_version = 0;
   SegmentState state;  ///< Meaningful when valid.
 };
-DecodedSlot decode_segment_slot(Bytes slot) noexcept;
+DecodedSlot decode_segment_slot(Bytes bytes) noexcept;
 
 struct DecodedHeader {
   SegmentState state;

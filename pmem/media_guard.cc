@@ -1,7 +1,7 @@
 #include "pmem/media_guard.h"
 
-#include <signal.h>
 #include <ucontext.h>
+#include <csignal>
 
 #include <csetjmp>
 #include <cstdint>

@@ -17,6 +17,7 @@
 #include "tools/command.h"
 #include "tools/interrupt.h"
 #include "tools/json_writer.h"
+#include "tools/log_directory.h"
 #include "tools/output.h"
 #include "tools/text.h"
 
@@ -90,21 +91,13 @@ class Poll {
   std::uint32_t delay_ms_ = kFirstPollMs;
 };
 
-Result<Offset> first_offset(LogView& view, const CatOptions& options) {
-  if (options.from_given) return Offset{options.from};
-  for (const PartitionSummary& summary : NACRE_TRY(view.partitions())) {
-    if (summary.topic == options.topic && summary.partition == options.partition) {
-      return summary.begin;
-    }
-  }
-  return Offset{0};
-}
-
 Result<ExitCode> run_cat(const CatOptions& options) {
   if (options.follow) stop_on_signals();
+  NACRE_TRY(check_is_directory(options.directory));
   LogView view = NACRE_TRY(LogView::open(options.directory));
-  const Offset from = NACRE_TRY(first_offset(view, options));
-  ViewReader reader = NACRE_TRY(view.reader(options.topic, options.partition, from));
+  ViewReader reader = NACRE_TRY(
+      options.from_given ? view.reader(options.topic, options.partition, Offset{options.from})
+                         : view.reader(options.topic, options.partition));
   OutputBuffer output(STDOUT_FILENO);
   Poll poll;
   std::uint64_t left = options.count;

@@ -32,8 +32,7 @@ const char* survival_text(const DomainInfo& domain) noexcept {
 }
 
 ExitCode exit_code_for(const Error& error) noexcept {
-  const bool damaged = error.code() == ErrorCode::kCorruption || is_output_failure(error);
-  return damaged ? ExitCode::kDamaged : ExitCode::kUnusable;
+  return error.code() == ErrorCode::kCorruption ? ExitCode::kDamaged : ExitCode::kUnusable;
 }
 
 }  // namespace nacre::tools

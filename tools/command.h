@@ -68,7 +68,7 @@ const char* durability_name(Durability durability) noexcept;
 /// "power loss" or "a crash of the process, not power loss".
 const char* survival_text(const DomainInfo& domain) noexcept;
 
-/// 1 for `corruption` and for output that could not be written, unusable for every other error.
+/// 1 for `corruption`, unusable for every other error.
 ExitCode exit_code_for(const Error& error) noexcept;
 
 }  // namespace nacre::tools

@@ -2,8 +2,8 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <stdio.h>
 #include <unistd.h>
+#include <cstdio>
 
 #include <array>
 #include <cerrno>

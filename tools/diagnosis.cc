@@ -39,7 +39,7 @@ Result<Diagnosis> examine(const std::filesystem::path& directory) {
 std::vector<std::string> find_advice(const Diagnosis& diagnosis) {
   std::vector<std::string> advice;
   if (!diagnosis.power) {
-    advice.push_back(
+    advice.emplace_back(
         "Nothing written in this directory can be made safe against power loss. Put the log on a "
         "disk, or say that a crash of the process is all it has to survive: --durability process.");
   }
@@ -59,12 +59,12 @@ std::vector<std::string> find_advice(const Diagnosis& diagnosis) {
                     format_bytes(*memlock)));
   }
   if (diagnosis.memory.transparent_huge_pages == "never") {
-    advice.push_back(
+    advice.emplace_back(
         "Transparent huge pages are off. 'madvise' lets nacre's log images use them: "
         "echo madvise > /sys/kernel/mm/transparent_hugepage/enabled");
   }
   if (diagnosis.io_uring.disabled_sysctl.value_or(0) != 0) {
-    advice.push_back(
+    advice.emplace_back(
         "io_uring is disabled for this user; 'sysctl kernel.io_uring_disabled=0' "
         "allows it.");
   }

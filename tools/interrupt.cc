@@ -1,8 +1,8 @@
 #include "tools/interrupt.h"
 
 #include <poll.h>
-#include <signal.h>
-#include <time.h>
+#include <csignal>
+#include <ctime>
 
 #include <atomic>
 

@@ -1,8 +1,8 @@
 // The command line tool: parses, runs one subcommand, turns its Error into one line and a status.
 
 #include <fmt/format.h>
-#include <signal.h>
 #include <unistd.h>
+#include <csignal>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -64,7 +64,7 @@ Result<ExitCode> run(int argc, char** argv) {
   app.set_version_flag("--version", NACRE_VERSION_STRING);
   app.require_subcommand(1);
   app.footer(
-      "Exit status: 0 good, 1 damaged, lost or not printed, 2 wrong usage or unusable.\n"
+      "Exit status: 0 good, 1 damaged or lost, 2 wrong usage, unusable, or not printed.\n"
       "'nacre COMMAND --help' tells more about a command.");
   const std::vector<Command> commands = add_commands(app);
   for (const Command& command : commands) command.app->footer("");

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -37,7 +38,7 @@ std::string time_left(const ProgressState& state) {
   const double done = fraction(state);
   if (done <= 0 || done >= 1) return {};
   const double left_s = static_cast<double>(state.elapsed_ns) / 1e9 * (1 - done) / done;
-  const auto seconds = static_cast<std::uint64_t>(left_s + 0.5);
+  const auto seconds = static_cast<std::uint64_t>(std::llround(left_s));
   return fmt::format("{}:{:02} left", seconds / 60, seconds % 60);
 }
 

@@ -1,7 +1,7 @@
 #include "tools/text.h"
 
 #include <fmt/format.h>
-#include <time.h>
+#include <ctime>
 
 #include <algorithm>
 #include <array>

@@ -142,19 +142,21 @@ void LaneCore::drive() {
   run_callbacks();
 }
 
+Lsn LaneCore::newest_lsn() {
+  MutexLock lock(mutex_);
+  return last_lsn_;
+}
+
 void LaneCore::on_durable(Lsn lsn, DurableCallback callback) {
   if (durable_lsn() >= lsn) return callback({});
   if (options_.synchronous) return callback(never_handed_out(lsn, durable_lsn()));
-  Lsn newest;
+  const Lsn newest = newest_lsn();
+  if (lsn > newest) return callback(never_handed_out(lsn, newest));
   {
     MutexLock lock(mutex_);
-    newest = last_lsn_;
-    if (lsn <= newest) {
-      callbacks_.emplace(lsn.value, std::move(callback));
-      if (pending() && !error_.has_value()) schedule_drive();
-    }
+    callbacks_.emplace(lsn.value, std::move(callback));
+    if (pending() && !error_.has_value()) schedule_drive();
   }
-  if (lsn > newest) return callback(never_handed_out(lsn, newest));
   // It may have become durable, or impossible, between the first look and now.
   run_callbacks();
 }

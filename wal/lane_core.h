@@ -154,6 +154,7 @@ class LaneCore {
   void schedule_drive() REQUIRES(mutex_);
   void drive();
   void run_callbacks() EXCLUDES(mutex_);
+  Lsn newest_lsn() EXCLUDES(mutex_);
 
   SegmentPool& pool_;
   const Options options_;

@@ -99,7 +99,7 @@ Status LaneCore::resume() {
   // Durable before the first record behind it is even written: so when such a record is found, a
   // resume frame that is missing has rotted, and was not merely torn.
   Result<pmem::Ticket> ticket = region_->commit(block, next);
-  const Status committed = ticket ? region_->wait(*ticket) : Status(ticket.error());
+  Status committed = ticket ? region_->wait(*ticket) : Status(ticket.error());
   if (!committed) {
     poison(committed.error());
     return committed;

@@ -142,9 +142,9 @@ Status LaneSet::create_log(std::uint64_t segment_bytes) {
   superblock_ = {.uuid = make_uuid(environment_->random()),
                  .kind = options_.kind,
                  .segment_bytes = segment_bytes == 0 ? kDefaultSegmentBytes : segment_bytes};
+  if (options_.on_create) NACRE_TRY(options_.on_create(file_system, directory_, superblock_.uuid));
   NACRE_TRY(file_system.create_directory(segments));
   NACRE_TRY(write_started_lanes(file_system, directory_, superblock_.uuid, {}));
-  if (options_.on_create) NACRE_TRY(options_.on_create(file_system, directory_, superblock_.uuid));
   // The superblock comes last: a directory without one is not a log yet, and is begun anew. With
   // it, everything else must be there. Its writer syncs the directory, and with it the names above.
   return write_superblock(file_system, directory_, superblock_);
@@ -158,7 +158,7 @@ Status LaneSet::sync_names() {
   NACRE_TRY(file_system.sync_directory(directory_));
   const std::filesystem::path whole = std::filesystem::absolute(directory_).lexically_normal();
   const std::filesystem::path own = whole.has_filename() ? whole : whole.parent_path();
-  const Status synced = file_system.sync_directory(own.parent_path());
+  Status synced = file_system.sync_directory(own.parent_path());
   // Where we may pass through the parent but not read it, we have not made the directory either:
   // that its name is durable is the care of who did.
   if (!synced && synced.error().sys_errno() == EACCES) return {};
@@ -208,13 +208,6 @@ Status LaneSet::recover() {
                             .survives_power_loss = domain().survives_power_loss}));
   registry_.emplace(file_system, directory_, superblock_.uuid, *std::move(started));
   if (options_.ordered_lanes > 0) {
-    if (!findings.lanes.empty() && findings.lanes.rbegin()->first >= options_.ordered_lanes) {
-      return Error(ErrorCode::kInvalidArgument,
-                   fmt::format("this WAL has records in {} lanes, and {} are asked for; ask for as "
-                               "many at least",
-                               findings.lanes.rbegin()->first + 1, options_.ordered_lanes))
-          .with_path(directory_.string());
-    }
     lsn_clock_.emplace(options_.ordered_lanes).start_above(findings.last_lsn);
   }
   {

@@ -128,6 +128,16 @@ Result<Wal> Wal::open(const std::filesystem::path& directory, WalOptions options
                  fmt::format("lanes is {}; choose 1 to {}", options.lanes, kMaxLanes));
   }
   const std::uint32_t ordered = options.lanes > 1 ? options.lanes : 0;
+  // Before recovery changes anything, like all that can be refused.
+  const auto check_lanes = [&options](FileSystem&, const std::filesystem::path& found, const Uuid&,
+                                      std::uint32_t lanes) -> Status {
+    if (lanes <= options.lanes) return {};
+    return Error(ErrorCode::kInvalidArgument,
+                 fmt::format("this WAL has records in {} lanes, and {} are asked for; ask for as "
+                             "many at least",
+                             lanes, options.lanes))
+        .with_path(found.string());
+  };
   auto impl = std::make_unique<Impl>();
   impl->set = NACRE_TRY(wal::LaneSet::open(directory, {.kind = LogKind::kWal,
                                                        .ordered_lanes = ordered,
@@ -135,14 +145,8 @@ Result<Wal> Wal::open(const std::filesystem::path& directory, WalOptions options
                                                        .spare_segments = options.spare_segments,
                                                        .domain = options.domain,
                                                        .environment = options.environment,
-                                                       .on_create = {}}));
-  if (impl->set->lane_count() > options.lanes) {
-    return Error(ErrorCode::kInvalidArgument,
-                 fmt::format("this WAL has records in {} lanes, and {} are asked for; ask for as "
-                             "many at least",
-                             impl->set->lane_count(), options.lanes))
-        .with_path(directory.string());
-  }
+                                                       .on_create = {},
+                                                       .on_examined = check_lanes}));
   for (std::uint32_t i = 0; i < options.lanes; ++i) impl->lanes.push_back(&impl->set->lane(i));
   return Wal(std::move(impl));
 }

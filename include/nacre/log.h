@@ -203,6 +203,7 @@ struct LogOptions {
   Environment environment = {};
 };
 
+/// In a process that forks: as `Wal`.
 class Log {
  public:
   /// Opens the log in `directory`, creating it (and the directory, but not its parents) when there

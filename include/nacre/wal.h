@@ -173,6 +173,8 @@ struct WalOptions {
   Environment environment = {};
 };
 
+/// A process that forks keeps its log; the child is refused with `closed`, and may open the log
+/// once the parent has closed it.
 class Wal {
  public:
   /// Opens the WAL in `directory`, creating it (and the directory, but not its parents) when there

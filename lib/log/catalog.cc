@@ -96,6 +96,17 @@ Result<Catalog> read_catalog(FileSystem& file_system, const std::filesystem::pat
   return catalog;
 }
 
+Status check_no_topics(FileSystem& file_system, const std::filesystem::path& directory) {
+  const std::filesystem::path path = directory / kCatalogName;
+  const auto content = read_checked_file(file_system, path, kFileKind);
+  // Whatever else is wrong with it, it will be replaced.
+  if (!content || content->size() == sizeof(CatalogHeader)) return {};
+  return Error(ErrorCode::kCorruption,
+               "there is a catalog with topics here but no superblock: the file SUPERBLOCK has "
+               "been lost; restore it from a copy")
+      .with_path(directory.string());
+}
+
 Status write_catalog(FileSystem& file_system, const std::filesystem::path& directory,
                      const Uuid& log_uuid, const Catalog& catalog) {
   std::vector<std::byte> content(sizeof(CatalogHeader));

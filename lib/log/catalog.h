@@ -42,6 +42,10 @@ Status check_topic_name(std::string_view name);
 Result<Catalog> read_catalog(FileSystem& file_system, const std::filesystem::path& directory,
                              const Uuid& log_uuid);
 /// Durability: durable on success; after an error the old catalog stands.
+/// That no catalog in `directory`, of whatever log, lists a topic: a log that is being created for
+/// the first time has none, also when its creation was interrupted.
+/// Errors: `corruption` (the superblock of a log has been lost).
+Status check_no_topics(FileSystem& file_system, const std::filesystem::path& directory);
 /// Errors: `no_space`, `io`, `invalid_argument` (too many topics).
 Status write_catalog(FileSystem& file_system, const std::filesystem::path& directory,
                      const Uuid& log_uuid, const Catalog& catalog);

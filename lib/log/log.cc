@@ -102,7 +102,10 @@ Result<Log> Log::open(const std::filesystem::path& directory, LogOptions options
        .domain = options.domain,
        .environment = options.environment,
        .on_create = [](FileSystem& file_system, const std::filesystem::path& created,
-                       const Uuid& uuid) { return write_catalog(file_system, created, uuid, {}); },
+                       const Uuid& uuid) -> Status {
+         if (Status none = check_no_topics(file_system, created); !none) return none;
+         return write_catalog(file_system, created, uuid, {});
+       },
        // Before recovery changes anything, like all that can be refused.
        .on_examined = [&impl](FileSystem& file_system, const std::filesystem::path& found,
                               const Uuid& uuid, std::uint32_t lanes) -> Status {

@@ -513,7 +513,7 @@ class Output(CliTest):
         for call in self.reports():
             with self.subTest(call), open("/dev/full", "wb") as full:
                 status, text = self.run_into(full, *call)
-                self.assertEqual(status, 1)
+                self.assertEqual(status, 2)
                 self.assertRegex(text, r"^nacre: no_space: cannot write the output: .*"
                                        r"\[standard output\].*\n$")
 
@@ -550,7 +550,7 @@ class Output(CliTest):
         process = subprocess.run(["sh", "-c", command, NACRE, str(self.log), str(acks)],
                                  input=b"one\n", capture_output=True, timeout=120)
         self.assertEqual(acks.read_bytes(), b"0\n1\n")
-        self.assertEqual(process.returncode, 1)
+        self.assertEqual(process.returncode, 2)
         self.assert_one_error_line(process, "cannot write the output")
 
 

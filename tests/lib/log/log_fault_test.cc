@@ -327,6 +327,22 @@ TEST_P(LogFaultTest, ARecordThatIsNoMessageIsCorruption) {
   EXPECT_THAT(reader.next(), has_code(ErrorCode::kCorruption));
 }
 
+// Without a superblock the directory was begun anew, and its topics were gone, as long as none of
+// them had a message.
+TEST_P(LogFaultTest, ALostSuperblockLosesNoTopics) {
+  {
+    ASSERT_OK_AND_ASSIGN(Log log, open());
+    ASSERT_OK(log.create_topic("t", 3));
+    ASSERT_OK(log.close());
+  }
+  const auto kept = directory_->path() / "kept";
+  std::filesystem::rename(log_ / kSuperblockName, kept);
+  expect_refused(ErrorCode::kCorruption, log_);
+  std::filesystem::rename(kept, log_ / kSuperblockName);
+  ASSERT_OK_AND_ASSIGN(const Log log, open());
+  EXPECT_OK(log.topic("t"));
+}
+
 TEST_P(LogFaultTest, AViewPassesOnWhatIsWrong) {
   const Environment environment{.file_system = &files_};
   EXPECT_THAT(LogView::open(log_, environment), has_code(ErrorCode::kNotFound));
