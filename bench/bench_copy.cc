@@ -95,18 +95,17 @@ struct Head {
 
 /// `operation(count)` writes one record and fences.
 template <class Operation>
-Contender contender(std::string name, Role role, std::string tuning, Operation operation) {
-  return {.name = std::move(name),
-          .role = role,
-          .tuning = std::move(tuning),
-          .prepare = [operation]() -> Result<Measure> {
-            return [operation](Nanoseconds slice) -> Result<double> {
-              return *ns_per_operation(slice, [&](std::uint64_t n) {
-                for (; n > 0; --n) operation();
-                return true;
-              });
-            };
-          }};
+Contender contender(const std::string& name, Role role, const std::string& tuning,
+                    Operation operation) {
+  return {
+      .name = name, .role = role, .tuning = tuning, .prepare = [operation]() -> Result<Measure> {
+        return [operation](Nanoseconds slice) -> Result<double> {
+          return *ns_per_operation(slice, [&](std::uint64_t n) {
+            for (; n > 0; --n) operation();
+            return true;
+          });
+        };
+      }};
 }
 
 Contender floor(Arena& arena, const Payloads& payloads, std::size_t bytes) {

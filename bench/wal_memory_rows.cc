@@ -85,7 +85,7 @@ Result<double> measure_open(const std::filesystem::path& directory, DomainReques
   return static_cast<double>(own_after - own_before);
 }
 
-Benchmark memory_row(std::string name, std::filesystem::path parent, DomainRequest domain) {
+Benchmark memory_row(std::string name, const std::filesystem::path& parent, DomainRequest domain) {
   Benchmark row{.name = std::move(name),
                 .unit = "bytes",
                 .better = Better::kLower,

@@ -11,7 +11,7 @@ namespace nacre::bench {
 namespace {
 
 /// Gives the next of `values` at each slice, and notes its name.
-Contender scripted(std::string name, Role role, std::vector<double> values,
+Contender scripted(const std::string& name, Role role, std::vector<double> values,
                    std::vector<std::string>* calls = nullptr) {
   return {name, role, "", [=]() -> Result<Measure> {
             return Measure([=, next = std::size_t{0}](Nanoseconds) mutable -> Result<double> {

@@ -1,6 +1,6 @@
 #include "tests/support/temp_directory.h"
 
-#include <stdlib.h>
+#include <cstdlib>
 
 #include <string>
 #include <system_error>

@@ -1,7 +1,7 @@
 #include "tools/byte_source.h"
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
+#include <cstdlib>
 #include <unistd.h>
 
 #include <array>

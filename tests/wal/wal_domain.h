@@ -33,6 +33,7 @@ inline DomainRequest domain_of(LogPlace place) {
 
 inline std::unique_ptr<TempDirectory> directory_for(LogPlace place) {
   if (place == LogPlace::kEmulatedInMemory) {
+    // It can be neither copied nor moved.  NOLINTNEXTLINE(modernize-make-unique)
     return std::unique_ptr<TempDirectory>(new TempDirectory(TempDirectory::on_tmpfs()));
   }
   return std::make_unique<TempDirectory>();

@@ -78,7 +78,7 @@ Result<Offset> append_some(Partition partition, std::uint64_t writer, std::uint6
   std::vector<Message> messages;
   for (const std::string& text : texts) messages.push_back({.value = as_bytes(text), .key = {}});
   if (choice % 4 == 2) {
-    const auto offset = partition.submit(messages[0]);
+    auto offset = partition.submit(messages[0]);
     if (!offset) return offset;
     if (const Status waited = partition.wait(*offset); !waited) return waited.error();
     return offset;
