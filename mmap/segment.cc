@@ -16,7 +16,8 @@ Segment::Segment(SegmentPool& pool, SegmentState state, std::size_t slot, bool s
       settled_(settled),
       path_(pool.segment_path(state.id)),
       writer_region_(region.get()),
-      region_(std::move(region)) {}
+      region_(std::move(region)),
+      region_present_(region_ != nullptr) {}
 
 Segment::~Segment() {
   if (!retired_.load(std::memory_order_acquire)) return;
@@ -45,6 +46,7 @@ Status Segment::map(pmem::MapContent content) {
   header_only_.reset();
   MutexLock lock(mutex_);
   region_ = std::move(region);
+  region_present_ = content == pmem::MapContent::kFresh || !region_->synchronous();
   view_.reset();
   return {};
 }
@@ -111,7 +113,8 @@ Result<SegmentPin> Segment::pin(ViewAccess access) {
   if (region_ != nullptr) {
     return SegmentPin{.segment = shared_from_this(),
                       .memory = region_,
-                      .bytes = Bytes(region_->data(), region_->size())};
+                      .bytes = Bytes(region_->data(), region_->size()),
+                      .present = region_present_};
   }
   if (view_ == nullptr) view_ = NACRE_TRY(pool_.view_file(state_.id, access));
   return SegmentPin{.segment = shared_from_this(), .memory = view_, .bytes = view_->bytes()};

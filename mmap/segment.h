@@ -28,6 +28,7 @@ struct SegmentPin {
   std::shared_ptr<Segment> segment;
   std::shared_ptr<const void> memory;
   Bytes bytes;
+  bool present = false;  ///< Their pages are there, and need not be brought in.
 };
 
 class Segment : public std::enable_shared_from_this<Segment> {
@@ -91,6 +92,7 @@ class Segment : public std::enable_shared_from_this<Segment> {
 
   Mutex mutex_;
   std::shared_ptr<pmem::Region> region_ GUARDED_BY(mutex_);
+  bool region_present_ GUARDED_BY(mutex_) = false;  // It was brought in as a whole.
   std::shared_ptr<const FileView> view_ GUARDED_BY(mutex_);
 };
 

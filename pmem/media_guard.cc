@@ -1,9 +1,9 @@
 #include "pmem/media_guard.h"
 
 #include <ucontext.h>
-#include <csignal>
 
 #include <csetjmp>
+#include <csignal>
 #include <cstdint>
 #include <cstring>
 #include <mutex>

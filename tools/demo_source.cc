@@ -3,10 +3,10 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
-#include <cstdio>
 
 #include <array>
 #include <cerrno>
+#include <cstdio>
 #include <memory>
 #include <utility>
 

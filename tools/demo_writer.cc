@@ -5,11 +5,11 @@
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <csignal>
 
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <csignal>
 #include <utility>
 
 #include "lib/base/try.h"

@@ -1,10 +1,10 @@
 #include "tools/interrupt.h"
 
 #include <poll.h>
-#include <csignal>
-#include <ctime>
 
 #include <atomic>
+#include <csignal>
+#include <ctime>
 
 namespace nacre::tools {
 namespace {

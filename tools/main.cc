@@ -2,10 +2,10 @@
 
 #include <fmt/format.h>
 #include <unistd.h>
-#include <csignal>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <csignal>
 #include <memory>
 #include <optional>
 #include <span>

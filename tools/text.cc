@@ -1,10 +1,10 @@
 #include "tools/text.h"
 
 #include <fmt/format.h>
-#include <ctime>
 
 #include <algorithm>
 #include <array>
+#include <ctime>
 
 namespace nacre::tools {
 namespace {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <span>
 #include <string_view>
 #include <utility>
 
@@ -139,7 +140,7 @@ Error LaneCursor::unreadable(const std::byte* fault) const {
 Status LaneCursor::read_ahead() {
   constexpr std::size_t kSequentialBytes = std::size_t{64} << 10;
   constexpr std::size_t kWindowBytes = std::size_t{2} << 20;
-  if (offset_ >= expected_end_ && offset_ - begin_ >= kSequentialBytes) {
+  if (!pin_.present && offset_ >= expected_end_ && offset_ - begin_ >= kSequentialBytes) {
     // Somebody reads on and on; a single look-up never comes here.
     expected_end_ = std::min(readable_end_, offset_ + kWindowBytes);
     expect_reading(pin_.bytes.subspan(offset_, expected_end_ - offset_));
@@ -147,24 +148,28 @@ Status LaneCursor::read_ahead() {
   ahead_next_ = 0;
   ahead_end_ = 0;
   const Bytes readable = pin_.bytes.first(readable_end_);
-  FrameRead damaged;
   const std::byte* fault = pmem::catch_media_fault(pin_.bytes, [&]() noexcept {
-    while (ahead_end_ < ahead_.size() && offset_ < readable_end_) {
-      FrameRead& frame = ahead_[ahead_end_];
-      frame = read_next_frame(readable, segment_->seed, offset_, last_);
-      if (frame.fault != FrameFault::kNone) {
-        damaged = frame;
-        return;
-      }
-      ++ahead_end_;
-      offset_ = frame.next;
-      if (frame.records > 0) last_ = frame.last();
-    }
+    ahead_end_ = read_frames(readable, segment_->seed, offset_, last_, ahead_);
   });
+  // A fault in the middle of them: what stands before it is good, and is read by itself.
+  if (fault != nullptr) NACRE_TRY(read_one());
   // What was read before the damage is good, and is shown first.
-  if (ahead_end_ > 0) return {};
+  if (ahead_end_ == 0) return damaged_frame(ahead_.front(), segment_->segment->path(), last_);
+  offset_ = ahead_[ahead_end_ - 1].next;
+  for (const FrameRead& frame : std::span(ahead_).first(ahead_end_)) {
+    if (frame.records > 0) last_ = frame.last();
+  }
+  return {};
+}
+
+/// Reads the next frame alone. Errors: `io` when its media cannot be read.
+Status LaneCursor::read_one() {
+  const Bytes readable = pin_.bytes.first(readable_end_);
+  const std::byte* fault = pmem::catch_media_fault(pin_.bytes, [&]() noexcept {
+    ahead_end_ = read_frames(readable, segment_->seed, offset_, last_, std::span(ahead_).first(1));
+  });
   if (fault != nullptr) return unreadable(fault);
-  return damaged_frame(damaged, segment_->segment->path(), last_);
+  return {};
 }
 
 Result<bool> LaneCursor::next_segment() {

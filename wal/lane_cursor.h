@@ -48,6 +48,7 @@ class LaneCursor {
   Error unreadable(const std::byte* fault) const;
   Status take(const FrameRead& frame);
   Status read_ahead();
+  Status read_one();
   void stand_at(std::size_t offset, Lsn last) noexcept;
 
   /// Frames are read and verified so many at a time.

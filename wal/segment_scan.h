@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "nacre/types.h"
 #include "wal/record_format.h"
@@ -44,6 +45,11 @@ FrameRead read_frame_at(Bytes segment, std::uint32_t seed, std::size_t offset) n
 /// next block that names `offset` as the end of the frames before it. `last` is the newest LSN so
 /// far; the frame's records must be newer.
 FrameRead read_next_frame(Bytes segment, std::uint32_t seed, std::size_t offset, Lsn last) noexcept;
+
+/// Reads the frames that follow at `offset`, as `read_next_frame`, into `frames`. Returns how many;
+/// when there is room for more, the next of `frames` says why there are none.
+std::size_t read_frames(Bytes segment, std::uint32_t seed, std::size_t offset, Lsn last,
+                        std::span<FrameRead> frames) noexcept;
 
 /// One record of a batch frame's payload.
 struct BatchRead {

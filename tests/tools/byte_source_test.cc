@@ -1,8 +1,8 @@
 #include "tools/byte_source.h"
 
 #include <gtest/gtest.h>
-#include <cstdlib>
 #include <unistd.h>
+#include <cstdlib>
 
 #include <array>
 #include <filesystem>
