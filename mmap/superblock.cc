@@ -66,14 +66,14 @@ Status write_superblock(FileSystem& file_system, const std::filesystem::path& di
 Result<Superblock> read_superblock(FileSystem& file_system,
                                    const std::filesystem::path& directory) {
   const std::filesystem::path path = directory / kSuperblockName;
-  auto read = read_checked_file(file_system, path, kFileKind);
-  if (!read && read.error().code() == ErrorCode::kNotFound) {
+  const auto content = read_checked_file(file_system, path, kFileKind);
+  if (!content && content.error().code() == ErrorCode::kNotFound) {
     return Error(ErrorCode::kNotFound, "there is no nacre log in this directory; check the path")
         .with_path(directory.string());
   }
-  const auto content = NACRE_TRY(std::move(read));
+  if (!content) return content.error();
   SuperblockFile file;
-  std::memcpy(&file, content.data(), sizeof file);
+  std::memcpy(&file, content->data(), sizeof file);
   Superblock superblock{.uuid = {},
                         .kind = static_cast<LogKind>(std::uint32_t{file.kind}),
                         .segment_bytes = file.segment_bytes};

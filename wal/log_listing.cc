@@ -55,6 +55,13 @@ std::optional<Error> find_gap(const LogLocation& log, std::uint32_t lane, const 
                                  state.lane_sequence - expected),
                      log.segment_path(state.id));
     }
+    if (&state != &segments.back() && state.use != SegmentUse::kSealed) {
+      return missing(
+          fmt::format("lane {}: a segment that is not the newest is not sealed: the newer "
+                      "slot of its header is damaged",
+                      lane),
+          log.segment_path(state.id));
+    }
     ++expected;
   }
   const SegmentState& newest = segments.back();

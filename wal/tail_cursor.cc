@@ -223,6 +223,12 @@ Status TailCursor::look_at_header() {
   if (state.generation != state_.generation || state.use == SegmentUse::kFree) {
     return gone(Lsn{last_.value + 1});
   }
+  if (state.sequence < state_.sequence) {
+    return Error(ErrorCode::kCorruption,
+                 "the newer slot of the header is damaged since it was last looked at; run `nacre "
+                 "verify` on the directory, and restore it from a copy")
+        .with_path(file_->path().string());
+  }
   state_ = state;
   return {};
 }

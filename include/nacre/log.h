@@ -89,7 +89,8 @@ class PartitionReader {
 /// appends, claims and the `close` of other threads wait until it is committed or dropped; those of
 /// its own thread, which would wait for ever, are `invalid_argument`. Dropping it uncommitted, or
 /// assigning another to it, leaves nothing. Lifetime: ends before its Log is closed. Thread: commit
-/// or drop it on the thread that claimed.
+/// or drop it on the thread that claimed. A thread that holds claims of several partitions at once
+/// takes them in one order everywhere, as with locks.
 class MessageClaim {
  public:
   MessageClaim(MessageClaim&&) noexcept;

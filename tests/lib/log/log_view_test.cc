@@ -218,6 +218,36 @@ TEST_P(LogViewTest, DamageBeforeTheEndOfAClosedLogIsCorruption) {
   EXPECT_THAT(view.partitions(), has_code(ErrorCode::kCorruption));
 }
 
+// With the slot that seals a segment gone, the older one calls it active, and the view took the end
+// of its frames for the end of the log.
+TEST_P(LogViewTest, ASealThatHasRottedIsCorruption) {
+  open_log();
+  log_.reset();
+  const auto sealed = test::lane_files(path_)[1];
+  test::flip_bit(sealed.path, sealed.slot * kSegmentSlotBytes + 20);
+  ASSERT_OK_AND_ASSIGN(LogView view, this->view());
+  for (const std::uint64_t from : {std::uint64_t{0}, kMessages - 1}) {
+    const auto read = read_all(view, Offset{from});
+    ASSERT_THAT(read, has_code(ErrorCode::kCorruption));
+    EXPECT_EQ(read.error().path(), sealed.path.string());
+  }
+  EXPECT_THAT(view.partitions(), has_code(ErrorCode::kCorruption));
+}
+
+// The same under a reader that has looked at the seal before.
+TEST_P(LogViewTest, ASealThatRotsUnderAReaderIsCorruption) {
+  open_log();
+  ASSERT_OK_AND_ASSIGN(LogView view, this->view());
+  ASSERT_OK_AND_ASSIGN(ViewReader reader, view.reader("t", 0));
+  ASSERT_OK_AND_ASSIGN(bool more, reader.next());
+  ASSERT_TRUE(more);
+  const auto sealed = test::lane_files(path_).front();
+  test::flip_bit(sealed.path, sealed.slot * kSegmentSlotBytes + 20);
+  Result<bool> next = reader.next();
+  while (next && *next) next = reader.next();
+  EXPECT_THAT(next, has_code(ErrorCode::kCorruption));
+}
+
 TEST_P(LogViewTest, ASegmentCutShortIsCorruption) {
   open_log();
   log_.reset();
