@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "lib/base/try.h"
+#include "lib/metrics/prometheus.h"
 #include "nacre/log.h"
 #include "tools/command.h"
 #include "tools/json_writer.h"
@@ -21,6 +22,7 @@ namespace {
 struct StatOptions {
   std::string directory;
   bool json = false;
+  bool metrics = false;
 };
 
 struct LogSummary {
@@ -79,6 +81,27 @@ Status print_text(const LogSummary& log, const std::string& directory) {
   return print_out(text);
 }
 
+/// What can be seen from outside: a program that has the log open tells more (`Log::metrics`).
+Status print_metrics(const LogSummary& log) {
+  PrometheusWriter writer;
+  const auto of_each_partition = [&](auto value) {
+    for (const PartitionSummary& partition : log.partitions) {
+      writer.sample(
+          {{"topic", partition.topic}, {"partition", std::to_string(partition.partition)}},
+          value(partition));
+    }
+  };
+  writer.gauge("nacre_partition_begin_offset", "The oldest offset that is still there.");
+  of_each_partition([](const PartitionSummary& partition) { return partition.begin.value; });
+  writer.gauge("nacre_partition_end_offset", "One past the newest durable offset.");
+  of_each_partition([](const PartitionSummary& partition) { return partition.end.value; });
+  writer.gauge("nacre_partition_segment_bytes", "Size of the partition's segment files.");
+  of_each_partition([](const PartitionSummary& partition) { return partition.bytes; });
+  writer.gauge("nacre_free_segments", "Segment files that are ready for use and hold nothing.");
+  writer.sample({}, log.free_segments);
+  return print_out(writer.text());
+}
+
 Result<ExitCode> run_stat(const StatOptions& options) {
   NACRE_TRY(check_is_directory(options.directory));
   LogView view = NACRE_TRY(LogView::open(options.directory));
@@ -86,7 +109,9 @@ Result<ExitCode> run_stat(const StatOptions& options) {
                           .segment_bytes = view.segment_bytes(),
                           .free_segments = NACRE_TRY(view.free_segments()),
                           .partitions = NACRE_TRY(view.partitions())};
-  if (options.json) {
+  if (options.metrics) {
+    NACRE_TRY(print_metrics(log));
+  } else if (options.json) {
     NACRE_TRY(print_json(log));
   } else {
     NACRE_TRY(print_text(log, options.directory));
@@ -101,6 +126,10 @@ Command add_stat(CLI::App& app) {
   CLI::App* command = app.add_subcommand("stat", "Show topics, offsets and sizes of a log");
   command->add_option("DIR", options->directory, "The log's directory")->required();
   add_json_flag(*command, options->json);
+  command
+      ->add_flag("--metrics", options->metrics,
+                 "As text for Prometheus, such as for its textfile collector")
+      ->excludes("--json");
   return {.app = command, .run = [options] { return run_stat(*options); }};
 }
 

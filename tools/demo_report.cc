@@ -53,7 +53,7 @@ std::string comparison_text(const Comparison& comparison) {
 }
 
 std::string latency_text(const DemoReport& report) {
-  const LatencyHistogram& latency = report.stats.latency;
+  const HistogramCounts& latency = report.stats.latency;
   return fmt::format("p50 {}, p99 {}, p99.9 {} from append to acknowledgement, up to {} in flight",
                      format_duration(latency.percentile(50)),
                      format_duration(latency.percentile(99)),

@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <filesystem>
 
+#include "lib/metrics/histogram.h"
 #include "nacre/result.h"
-#include "tools/latency_histogram.h"
 
 namespace nacre::tools {
 
@@ -18,7 +18,7 @@ struct WriterStats {
   std::uint64_t writing_ns = 0;   ///< From the first append to the newest acknowledgement.
   std::uint64_t opening_ns = 0;   ///< What the last `Log::open` took.
   std::uint64_t recovery_ns = 0;  ///< Recovery within it.
-  LatencyHistogram latency;       ///< From append to acknowledgement.
+  HistogramCounts latency;        ///< From append to acknowledgement.
 };
 
 /// A WriterStats that lives in a file, or in memory when there is none.

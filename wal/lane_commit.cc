@@ -89,12 +89,15 @@ void LaneCore::lead() {
   device_busy_ = true;
   mutex_.unlock();
 
+  const std::uint64_t begin_ns = options_.clock->monotonic_ns();
   Status committed;
   if (auto ticket = region->commit(begin, end); ticket) {
     committed = region->wait(*ticket);
   } else {
     committed = ticket.error();
   }
+  options_.metrics->device_write_ns.record(options_.clock->monotonic_ns() - begin_ns);
+  options_.metrics->device_written_bytes.fetch_add(end - begin, std::memory_order_relaxed);
 
   mutex_.lock();
   device_busy_ = false;

@@ -25,10 +25,12 @@
 #include "lib/base/thread_annotations.h"
 #include "lib/io/fork_guard.h"
 #include "mmap/segment_pool.h"
+#include "nacre/clock.h"
 #include "nacre/executor.h"
 #include "nacre/result.h"
 #include "nacre/wal.h"
 #include "wal/lane_segments.h"
+#include "wal/log_metrics.h"
 #include "wal/lsn_clock.h"
 #include "wal/record_format.h"
 
@@ -58,6 +60,9 @@ class LaneCore {
     bool survives_power_loss = true;  ///< The domain's.
     std::size_t commit_granule = kFrameAlignment;
     std::uint64_t segment_bytes = 0;
+    /// Both borrowed.
+    Clock* clock = nullptr;
+    LogMetrics* metrics = nullptr;
     /// Borrowed; null where nobody forks. A forked child is refused.
     const ForkGuard* fork_guard = nullptr;
     /// The clock shared with other lanes; null for consecutive LSNs of this lane's own.

@@ -163,6 +163,7 @@ Status LaneCore::activate(std::shared_ptr<Segment> fresh) {
   state.next = SegmentId{};
   // Durable before the first frame is written: without it the frames would not be found.
   NACRE_TRY(fresh->write_state(state));
+  options_.metrics->segments_begun.fetch_add(1, std::memory_order_relaxed);
 
   const auto old_active = std::move(active_);
   active_ = std::make_shared<LaneSegment>(std::move(fresh), kSegmentDataOffset);
@@ -186,7 +187,10 @@ Status LaneCore::activate(std::shared_ptr<Segment> fresh) {
 }
 
 void LaneCore::poison(const Error& error) noexcept {
-  if (!error_.has_value()) error_ = error;
+  if (!error_.has_value()) {
+    error_ = error;
+    options_.metrics->poisoned_lanes.fetch_add(1, std::memory_order_relaxed);
+  }
   limit_ = tail_;
 }
 

@@ -173,6 +173,8 @@ LaneCore::Options LaneSet::lane_options(std::uint32_t number) {
           .survives_power_loss = domain().survives_power_loss,
           .commit_granule = block ? kBlockBytes : kFrameAlignment,
           .segment_bytes = superblock_.segment_bytes,
+          .clock = &environment_->clock(),
+          .metrics = &metrics_,
           .fork_guard = &fork_guard_,
           .lsn_clock = lsn_clock_.has_value() ? &*lsn_clock_ : nullptr,
           .on_started = [this](std::uint32_t lane) { return registry_->note_started(lane); }};

@@ -93,6 +93,7 @@ class LaneSet {
   bool in_child() const noexcept { return fork_guard_.in_child(); }
 
   const RecoveryReport& report() const noexcept { return report_; }
+  const LogMetrics& metrics() const noexcept { return metrics_; }
   const DomainInfo& domain() const noexcept { return environment_->domain()->info(); }
   const Superblock& superblock() const noexcept { return superblock_; }
   const OwnedEnvironment& environment() const noexcept { return *environment_; }
@@ -114,6 +115,7 @@ class LaneSet {
   std::optional<DirectoryLock> lock_;
   Superblock superblock_;
   RecoveryReport report_;
+  LogMetrics metrics_;
   std::optional<LsnClock> lsn_clock_;
   std::optional<LaneRegistry> registry_;
   std::unique_ptr<SegmentPool> pool_;

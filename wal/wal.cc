@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <queue>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "wal/lane_core.h"
 #include "wal/lane_cursor.h"
 #include "wal/lane_set.h"
+#include "wal/log_metrics.h"
 
 namespace nacre {
 namespace {
@@ -201,6 +203,22 @@ Status Wal::truncate(Lsn lsn) {
 
 const RecoveryReport& Wal::recovery() const noexcept { return impl().set->report(); }
 const DomainInfo& Wal::domain() const noexcept { return impl().set->domain(); }
+
+std::string Wal::metrics() const {
+  const wal::LaneSet& set = *impl().set;
+  PrometheusWriter writer;
+  wal::write_log_metrics(writer, set.metrics(), set.domain(), set.report());
+  const auto of_each_lane = [&](auto value) {
+    for (std::size_t i = 0; i < impl().lanes.size(); ++i) {
+      writer.sample({{"lane", std::to_string(i)}}, value(*impl().lanes[i]));
+    }
+  };
+  writer.gauge("nacre_lane_durable_lsn", "The newest LSN of the lane that is durable.");
+  of_each_lane([](const wal::LaneCore& lane) { return lane.durable_lsn().value; });
+  writer.gauge("nacre_lane_segments", "Segment files that the lane uses.");
+  of_each_lane([](const wal::LaneCore& lane) { return lane.segments().count(); });
+  return writer.text();
+}
 
 Status Wal::close() {
   Impl& open = impl();

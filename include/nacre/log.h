@@ -229,6 +229,8 @@ class Log {
 
   const RecoveryReport& recovery() const noexcept;
   const DomainInfo& domain() const noexcept;
+  /// What there is to know of the log right now, as text for Prometheus (docs/metrics.md).
+  std::string metrics() const;
   const Uuid& uuid() const noexcept;
 
   /// Makes everything submitted durable, marks the shutdown clean, releases the lock. Waits for the

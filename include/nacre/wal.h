@@ -19,6 +19,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <string>
 
 #include "nacre/environment.h"
 #include "nacre/result.h"
@@ -204,6 +205,10 @@ class Wal {
 
   const RecoveryReport& recovery() const noexcept;
   const DomainInfo& domain() const noexcept;
+
+  /// What there is to know of the WAL right now, as text for Prometheus (docs/metrics.md).
+  /// Thread: any.
+  std::string metrics() const;
 
   /// Makes everything submitted durable, marks the shutdown clean, releases the lock. Idempotent.
   /// Errors: `invalid_argument` when a claim is open; the WAL stays open, too. Otherwise it is

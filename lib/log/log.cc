@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <string>
 #include <utility>
 
 #include "lib/base/assert.h"
@@ -12,6 +13,7 @@
 #include "lib/log/message_format.h"
 #include "lib/log/partition_core.h"
 #include "wal/lane_set.h"
+#include "wal/log_metrics.h"
 
 namespace nacre {
 namespace {
@@ -157,6 +159,26 @@ std::vector<Topic> Log::topics() const {
 const RecoveryReport& Log::recovery() const noexcept { return impl().set->report(); }
 const DomainInfo& Log::domain() const noexcept { return impl().set->domain(); }
 const Uuid& Log::uuid() const noexcept { return impl().set->superblock().uuid; }
+
+std::string Log::metrics() const {
+  PrometheusWriter writer;
+  const wal::LaneSet& set = *impl().set;
+  wal::write_log_metrics(writer, set.metrics(), set.domain(), set.report());
+  const std::vector<Topic> all = topics();
+  const auto of_each_partition = [&](auto value) {
+    for (const Topic& topic : all) {
+      for (std::uint32_t i = 0; i < topic.partitions(); ++i) {
+        writer.sample({{"topic", topic.name()}, {"partition", std::to_string(i)}},
+                      value(topic.partition(i)));
+      }
+    }
+  };
+  writer.gauge("nacre_partition_begin_offset", "The oldest offset that is still there.");
+  of_each_partition([](const Partition& partition) { return partition.begin().value; });
+  writer.gauge("nacre_partition_end_offset", "One past the newest durable offset.");
+  of_each_partition([](const Partition& partition) { return partition.durable_end().value; });
+  return writer.text();
+}
 
 Status Log::close() {
   Impl& open = impl();

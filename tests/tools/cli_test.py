@@ -280,6 +280,13 @@ class Stat(CliTest):
         text = run("stat", self.log, check=0).stdout.decode()
         self.assertRegex(text, r"events +0 +0 +2 +2 +1 +1\.0 MiB")
 
+    def test_metrics(self):
+        self.ingest(b"a\nb\n")
+        text = run("stat", self.log, "--metrics", check=0).stdout.decode()
+        self.assertIn('nacre_partition_end_offset{topic="events",partition="0"} 2\n', text)
+        for line in text.splitlines():
+            self.assertRegex(line, r'^(# (HELP|TYPE) nacre_[a-z_]+ .+|nacre_[a-z_]+(\{.*\})? \d+)$')
+
     def test_refuses_a_directory_without_a_log(self):
         self.assert_one_error_line(run("stat", self.base, check=2))
 

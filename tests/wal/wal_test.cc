@@ -525,5 +525,19 @@ INSTANTIATE_TEST_SUITE_P(Domains, WalTest,
                                          LogPlace::kEmulatedOnDisk),
                          test::place_name);
 
+TEST_P(WalTest, MetricsTellWhereEachLaneStands) {
+  ASSERT_OK_AND_ASSIGN(Wal wal, Wal::open(path(), options(2)));
+  ASSERT_OK_AND_ASSIGN(const Lsn lsn, wal.lane(1).append(as_bytes("x")));
+  const std::string text = wal.metrics();
+  const auto has = [&](const std::string& line) { return text.find(line) != std::string::npos; };
+  EXPECT_TRUE(has("nacre_lane_durable_lsn{lane=\"0\"} 0\n")) << text;
+  EXPECT_TRUE(has("nacre_lane_durable_lsn{lane=\"1\"} " + std::to_string(lsn.value) + "\n"))
+      << text;
+  EXPECT_TRUE(has("nacre_lane_segments{lane=\"1\"} 1\n")) << text;
+  EXPECT_TRUE(
+      has("nacre_domain_info{domain=\"" + std::string(domain_name(wal.domain().kind)) + "\""))
+      << text;
+}
+
 }  // namespace
 }  // namespace nacre

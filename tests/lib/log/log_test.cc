@@ -72,6 +72,27 @@ TEST_P(LogTest, TopicsAndTheirMessagesSurviveReopening) {
   EXPECT_TRUE(log.recovery().clean_shutdown);
 }
 
+TEST_P(LogTest, MetricsTellWhereEachPartitionStands) {
+  ASSERT_OK_AND_ASSIGN(Log log, Log::open(path(), options()));
+  ASSERT_OK_AND_ASSIGN(const Topic topic, log.create_topic("t", 2));
+  ASSERT_OK(topic.partition(1).append({.value = as_bytes("one")}));
+  ASSERT_OK(topic.partition(1).append({.value = as_bytes("two")}));
+  const std::string text = log.metrics();
+  const auto has = [&](std::string_view line) { return text.find(line) != std::string::npos; };
+  EXPECT_TRUE(has("nacre_partition_end_offset{topic=\"t\",partition=\"0\"} 0\n")) << text;
+  EXPECT_TRUE(has("nacre_partition_end_offset{topic=\"t\",partition=\"1\"} 2\n")) << text;
+  EXPECT_TRUE(has("nacre_segments_begun_total 1\n")) << text;
+  EXPECT_TRUE(has("nacre_poisoned_lanes 0\n")) << text;
+  // Two appends that waited one after the other are two writes; memory is not a device.
+  const bool block = log.domain().kind == DomainKind::kBlock;
+  EXPECT_TRUE(
+      has(block ? "nacre_device_write_seconds_count 2\n" : "nacre_device_write_seconds_count 0\n"))
+      << text;
+  EXPECT_TRUE(has(block ? "nacre_device_written_bytes_total 8192\n"
+                        : "nacre_device_written_bytes_total 0\n"))
+      << text;
+}
+
 TEST_P(LogTest, RefusesBadTopics) {
   ASSERT_OK_AND_ASSIGN(Log log, Log::open(path(), options()));
   for (const char* name : {"", ".hidden", "a/b", "sp ace", "\n"}) {
