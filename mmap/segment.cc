@@ -21,6 +21,8 @@ Segment::Segment(SegmentPool& pool, SegmentState state, std::size_t slot, bool s
 
 Segment::~Segment() {
   if (!retired_.load(std::memory_order_acquire)) return;
+  // A forked child's copy; the file is its parent's, who may be using it again.
+  if (pool_.in_child()) return;
   // Nobody pins this segment any more, so its bytes may be overwritten by the next use. Where the
   // header cannot be written the file stays as it is; the next open finds that its lane has given
   // it up, and frees it then.

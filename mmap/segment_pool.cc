@@ -196,7 +196,11 @@ Result<std::unique_ptr<pmem::Region>> SegmentPool::map_file(SegmentId id, std::s
     return Error(ErrorCode::kUnsupported, "the log was opened for reading only")
         .with_path(segment_path(id).string());
   }
+  NACRE_TRY(check_place());
   auto file = NACRE_TRY(file_system_.open(segment_path(id), domain_->open_options()));
+  // A copy of a log may have holes. Room is made for them before anything is written, where it is
+  // `no_space`; a store into a hole on a full disk would be a SIGBUS.
+  if (content == pmem::MapContent::kKeep) NACRE_TRY(file->preallocate(0, bytes));
   return domain_->map(std::move(file), bytes, content);
 }
 
@@ -223,6 +227,7 @@ void SegmentPool::give_back(const SegmentState& state, std::size_t slot, bool se
       return;
     }
   }
+  if (!check_place()) return;
   // A free segment holds nothing, so a removal that fails or is undone by a crash costs only space.
   static_cast<void>(file_system_.remove(segment_path(state.id)));
 }
@@ -233,6 +238,7 @@ SegmentId SegmentPool::next_id() {
 }
 
 Result<SegmentPool::FreeSegment> SegmentPool::create() {
+  NACRE_TRY(check_place());
   SegmentState state;
   state.log_uuid = options_.log_uuid;
   state.id = next_id();

@@ -12,10 +12,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <vector>
 
 #include "lib/base/thread_annotations.h"
+#include "lib/io/fork_guard.h"
 #include "mmap/file_view.h"
 #include "mmap/segment.h"
 #include "mmap/segment_format.h"
@@ -53,6 +55,11 @@ class SegmentPool {
     Uuid log_uuid;
     std::uint64_t segment_bytes = 0;
     std::size_t spare_segments = 0;
+    /// Asked before anything is made, opened for writing or removed by name: whether `directory` is
+    /// still the log's. May be empty.
+    std::function<Status()> check_place = {};
+    /// Borrowed; may be null. In a forked child nothing is written.
+    const ForkGuard* fork_guard = nullptr;
   };
 
   /// The seams are borrowed and outlive the pool. Without a `domain` nothing can be written, only
@@ -93,6 +100,9 @@ class SegmentPool {
   Result<std::shared_ptr<const FileView>> view_file(SegmentId id, ViewAccess access);
   Status sync_file(SegmentId id);
   bool survives_power_loss() const noexcept;
+  bool in_child() const noexcept {
+    return options_.fork_guard != nullptr && options_.fork_guard->in_child();
+  }
   /// Takes over a segment whose header says "free", durably when `settled`; `region` may be null.
   void give_back(const SegmentState& state, std::size_t slot, bool settled,
                  std::shared_ptr<pmem::Region> region);
@@ -109,6 +119,7 @@ class SegmentPool {
   Result<FreeSegment> create();
   Status fill(const std::filesystem::path& path, const SegmentState& state);
   SegmentId next_id();
+  Status check_place() const { return options_.check_place ? options_.check_place() : Status(); }
 
   FileSystem& file_system_;
   pmem::Domain* const domain_;

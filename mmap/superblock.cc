@@ -1,5 +1,6 @@
 #include "mmap/superblock.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -7,6 +8,7 @@
 #include "lib/base/try.h"
 #include "lib/io/checked_file.h"
 #include "mmap/segment_format.h"
+#include "mmap/segment_pool.h"
 
 namespace nacre {
 namespace {
@@ -30,6 +32,13 @@ constexpr CheckedFileKind kFileKind = {.magic = {'N', 'A', 'C', 'R', 'E', 'L', '
 
 bool valid_segment_bytes(std::uint64_t bytes) noexcept {
   return bytes >= kMinSegmentBytes && bytes <= kMaxSegmentBytes && bytes % kSegmentSlotBytes == 0;
+}
+
+bool holds_segments(FileSystem& file_system, const std::filesystem::path& directory) {
+  const auto names = file_system.list_directory(directory);
+  if (!names) return false;
+  return std::ranges::any_of(
+      *names, [](const std::string& name) { return segment_id_of(name) != SegmentId{}; });
 }
 
 }  // namespace
@@ -68,6 +77,12 @@ Result<Superblock> read_superblock(FileSystem& file_system,
   const std::filesystem::path path = directory / kSuperblockName;
   const auto content = read_checked_file(file_system, path, kFileKind);
   if (!content && content.error().code() == ErrorCode::kNotFound) {
+    if (holds_segments(file_system, directory / kSegmentDirectoryName)) {
+      return Error(ErrorCode::kCorruption,
+                   "there are segments here but no superblock: the file SUPERBLOCK has been lost; "
+                   "restore it from a copy")
+          .with_path(directory.string());
+    }
     return Error(ErrorCode::kNotFound, "there is no nacre log in this directory; check the path")
         .with_path(directory.string());
   }

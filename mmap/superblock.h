@@ -38,7 +38,8 @@ Uuid make_uuid(RandomSource& random) noexcept;
 Status write_superblock(FileSystem& file_system, const std::filesystem::path& directory,
                         const Superblock& superblock);
 
-/// Errors: `not_found` (no log here), `corruption`, `unsupported` (newer format), `io`.
+/// Errors: `not_found` (no log here), `corruption` (also when a log's segments are here without
+/// it), `unsupported` (newer format), `io`.
 Result<Superblock> read_superblock(FileSystem& file_system, const std::filesystem::path& directory);
 
 }  // namespace nacre

@@ -114,7 +114,7 @@ void LaneCore::lead() {
 }
 
 void LaneCore::drive_pending() {
-  if (options_.synchronous) return;
+  if (options_.synchronous || in_child()) return;
   MutexLock lock(mutex_);
   schedule_drive();
 }
@@ -153,6 +153,7 @@ Lsn LaneCore::newest_lsn() {
 void LaneCore::on_durable(Lsn lsn, DurableCallback callback) {
   if (durable_lsn() >= lsn) return callback({});
   if (options_.synchronous) return callback(never_handed_out(lsn, durable_lsn()));
+  if (in_child()) return callback(in_forked_child());
   const Lsn newest = newest_lsn();
   if (lsn > newest) return callback(never_handed_out(lsn, newest));
   {

@@ -58,12 +58,16 @@ LaneCore::~LaneCore() { background_.wait(); }
 
 Result<Lsn> LaneCore::enqueue(Bytes prefix, Bytes payload, std::uint16_t tag) {
   if (options_.synchronous) return put_record(prefix, payload, tag);
+  // Before a lock that another thread of the parent may have held.
+  if (in_child()) return in_forked_child();
   MutexLock lock(mutex_);
   return put_record(prefix, payload, tag);
 }
 
 Result<Lsn> LaneCore::enqueue_batch(std::span<const BatchPart> parts, std::uint16_t tag) {
   if (options_.synchronous) return put_batch(parts, tag);
+  // Before a lock that another thread of the parent may have held.
+  if (in_child()) return in_forked_child();
   MutexLock lock(mutex_);
   return put_batch(parts, tag);
 }
@@ -237,6 +241,8 @@ Status LaneCore::check_size(std::size_t bytes) const {
 
 Result<std::span<std::byte>> LaneCore::open_claim(std::size_t prefix_bytes, std::size_t bytes) {
   if (options_.synchronous) return begin_claim(prefix_bytes, bytes);
+  // Before a lock that another thread of the parent may have held.
+  if (in_child()) return in_forked_child();
   MutexLock lock(mutex_);
   return begin_claim(prefix_bytes, bytes);
 }
@@ -262,6 +268,8 @@ Result<std::span<std::byte>> LaneCore::begin_claim(std::size_t prefix_bytes, std
 
 Result<Lsn> LaneCore::enqueue_claim(Bytes prefix, std::size_t bytes, std::uint16_t tag) {
   if (options_.synchronous) return finish_claim(prefix, bytes, tag);
+  // Before a lock that another thread of the parent may have held.
+  if (in_child()) return in_forked_child();
   MutexLock lock(mutex_);
   return finish_claim(prefix, bytes, tag);
 }
@@ -301,6 +309,7 @@ Result<Lsn> LaneCore::finish_claim(Bytes prefix, std::size_t bytes, std::uint16_
 }
 
 void LaneCore::abandon_claim() noexcept {
+  if (in_child()) return;
   const auto abandon = [this] {
     claim_open_ = false;
     const bool usable = !closed_.load(std::memory_order_relaxed) && !error_.has_value();

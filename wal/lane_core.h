@@ -113,6 +113,10 @@ class LaneCore {
   Status close();
 
   const LaneSegments& segments() const noexcept { return segments_; }
+  /// Whether this process was forked from the one that opened the log.
+  bool in_child() const noexcept {
+    return options_.fork_guard != nullptr && options_.fork_guard->in_child();
+  }
   std::size_t max_payload() const noexcept { return max_payload_; }
   std::uint32_t lane() const noexcept { return options_.lane; }
 
@@ -138,10 +142,7 @@ class LaneCore {
   // lane_rotation.cc: segments.
   Status make_room(std::size_t frame);
   Status check_usable() const;  // Neither poisoned nor closed, nor in a forked child.
-  bool in_child() const noexcept {
-    return options_.fork_guard != nullptr && options_.fork_guard->in_child();
-  }
-  Status check_open() const;  // Nor held by a claim.
+  Status check_open() const;    // Nor held by a claim.
   Status start_writing();
   Status resume();
   /// In the block domain with `mutex_` held, which the analysis cannot know: the memory domains

@@ -195,10 +195,10 @@ void LaneCore::poison(const Error& error) noexcept {
 }
 
 Status LaneCore::truncate(Lsn lsn) {
+  if (in_child()) return in_forked_child();
   std::vector<std::shared_ptr<LaneSegment>> given_up;
   {
     MutexLock lock(header_mutex_);
-    if (in_child()) return in_forked_child();
     if (closed_.load(std::memory_order_relaxed)) return log_closed();
     const auto newest = segments_.newest();
     if (newest == nullptr) return {};

@@ -34,13 +34,6 @@ Status check_options(const LaneSet::Options& options) {
   return {};
 }
 
-bool holds_segments(FileSystem& file_system, const std::filesystem::path& directory) {
-  const auto names = file_system.list_directory(directory);
-  if (!names) return false;
-  return std::ranges::any_of(
-      *names, [](const std::string& name) { return segment_id_of(name) != SegmentId{}; });
-}
-
 /// In a directory with a superblock everything else is there; what is not has been lost.
 Error lost_if_missing(const Error& error, std::string_view what) {
   if (error.code() != ErrorCode::kNotFound) return error;
@@ -89,7 +82,9 @@ void LaneSetDeleter::operator()(LaneSet* set) const noexcept {
 
 LaneSet::~LaneSet() { static_cast<void>(close()); }
 
-Result<LaneSetHandle> LaneSet::open(const std::filesystem::path& directory, Options options) {
+Result<LaneSetHandle> LaneSet::open(const std::filesystem::path& given, Options options) {
+  // What it names must not change when the process changes its directory.
+  const std::filesystem::path directory = std::filesystem::absolute(given);
   NACRE_TRY(check_options(options));
   auto environment = NACRE_TRY(OwnedEnvironment::create(options.environment));
   FileSystem& file_system = environment->file_system();
@@ -133,12 +128,6 @@ Status LaneSet::open_superblock() {
 Status LaneSet::create_log(std::uint64_t segment_bytes) {
   FileSystem& file_system = environment_->file_system();
   const std::filesystem::path segments = directory_ / kSegmentDirectoryName;
-  if (holds_segments(file_system, segments)) {
-    return Error(ErrorCode::kCorruption,
-                 "there are segments here but no superblock: the file SUPERBLOCK has been lost; "
-                 "restore it from a copy")
-        .with_path(directory_.string());
-  }
   superblock_ = {.uuid = make_uuid(environment_->random()),
                  .kind = options_.kind,
                  .segment_bytes = segment_bytes == 0 ? kDefaultSegmentBytes : segment_bytes};
@@ -177,7 +166,10 @@ LaneCore::Options LaneSet::lane_options(std::uint32_t number) {
           .metrics = &metrics_,
           .fork_guard = &fork_guard_,
           .lsn_clock = lsn_clock_.has_value() ? &*lsn_clock_ : nullptr,
-          .on_started = [this](std::uint32_t lane) { return registry_->note_started(lane); }};
+          .on_started = [this](std::uint32_t lane) -> Status {
+            NACRE_TRY(check_place());
+            return registry_->note_started(lane);
+          }};
 }
 
 Status LaneSet::recover() {
@@ -193,7 +185,9 @@ Status LaneSet::recover() {
       SegmentPool::Options{.directory = directory_ / kSegmentDirectoryName,
                            .log_uuid = superblock_.uuid,
                            .segment_bytes = superblock_.segment_bytes,
-                           .spare_segments = options_.spare_segments});
+                           .spare_segments = options_.spare_segments,
+                           .check_place = [this] { return check_place(); },
+                           .fork_guard = &fork_guard_});
   std::vector<Error> problems;
   const auto found = pool_->find_segments(problems);
   if (!found) return lost_if_missing(found.error(), "directory of segments");
@@ -242,6 +236,18 @@ LaneCore& LaneSet::lane(std::uint32_t number) {
 std::uint32_t LaneSet::lane_count() const {
   MutexLock lock(mutex_);
   return lanes_.empty() ? 0 : lanes_.rbegin()->first + 1;
+}
+
+Status LaneSet::check_place() const {
+  const auto now = read_superblock(environment_->file_system(), directory_);
+  if (now && now->uuid == superblock_.uuid) return {};
+  const bool gone = now || now.error().code() == ErrorCode::kNotFound;
+  if (!gone) return now.error();
+  return Error(ErrorCode::kClosed,
+               "the directory of this log has been moved or replaced while it was open; close it, "
+               "and "
+               "open it where it is now")
+      .with_path(directory_.string());
 }
 
 Status LaneSet::close() {

@@ -91,6 +91,9 @@ class LaneSet {
   /// child, where nothing is done.
   Status close();
   bool in_child() const noexcept { return fork_guard_.in_child(); }
+  /// That the directory is still the one that was opened. Asked before anything is written by name.
+  /// Errors: `closed` when it was moved away or another log stands in its place; `io`.
+  Status check_place() const;
 
   const RecoveryReport& report() const noexcept { return report_; }
   const LogMetrics& metrics() const noexcept { return metrics_; }

@@ -91,6 +91,11 @@ Result<LogListing> list_log(FileSystem& file_system, const LogLocation& log) {
     const auto header = read_segment_header(file_system, segments / name);
     if (!header && header.error().code() == ErrorCode::kNotFound) continue;
     if (!header) return header.error();
+    if (header->state.id != segment_id_of(name)) {
+      return missing(
+          fmt::format("the file is {} by its header", segment_file_name(header->state.id)),
+          segments / name);
+    }
     if (header->state.log_uuid == log.log_uuid) listing.segments.push_back(header->state);
   }
   return listing;

@@ -175,14 +175,14 @@ struct WalOptions {
 };
 
 /// A process that forks keeps its log; the child is refused with `closed`, and may open the log
-/// once the parent has closed it.
+/// once the parent has closed it. (A child that outlives a parent which was killed keeps the lock.)
 class Wal {
  public:
   /// Opens the WAL in `directory`, creating it (and the directory, but not its parents) when there
   /// is none. Recovers: cuts off torn tails, which were never acknowledged.
   /// Errors: `busy` (another writer; names its pid), `corruption` (names file and offset; nothing
   /// was changed), `unsupported` (format version; no durable domain here), `invalid_argument`
-  /// (options), `no_space`, `io`.
+  /// (options), `not_found` (the parent directory), `no_space`, `io`.
   static Result<Wal> open(const std::filesystem::path& directory, WalOptions options = {});
   Wal(Wal&&) noexcept;
   Wal& operator=(Wal&&) noexcept;

@@ -34,9 +34,10 @@ Result<DirectoryLock> DirectoryLock::acquire(FileSystem& file_system,
   if (Status locked = file->lock_exclusive(); !locked) {
     if (locked.error().code() != ErrorCode::kBusy) return locked.error();
     return Error(ErrorCode::kBusy,
-                 fmt::format("another writer has this directory open (pid {}); close it first, or "
-                             "read beside it with a LogView",
-                             holder_of(*file)))
+                 fmt::format(
+                     "another writer has this directory open (pid {}, or a child that it forked); "
+                     "close it first; a message log can be read beside it with a LogView",
+                     holder_of(*file)))
         .with_path(path.string());
   }
   // Always of one length, so that it goes over the last holder's in place.

@@ -80,6 +80,7 @@ struct Log::Impl {
     Catalog next = catalog;
     next.topics.push_back(
         {.name = std::string(name), .first_lane = catalog.next_lane(), .partitions = partitions});
+    NACRE_TRY(set->check_place());
     // The topic must be in the catalog, durably, before a message is acknowledged in its lanes.
     NACRE_TRY(write_catalog(set->environment().file_system(), set->directory(),
                             set->superblock().uuid, next));
@@ -126,6 +127,7 @@ Log::Impl& Log::impl() const noexcept {
 }
 
 Result<Topic> Log::create_topic(std::string_view name, std::uint32_t partitions) {
+  if (impl().set->in_child()) return wal::in_forked_child();
   const std::lock_guard lock(impl().mutex);
   if (impl().find(name) != nullptr) {
     return Error(ErrorCode::kBusy, fmt::format("the topic \"{}\" exists already", name));
@@ -144,6 +146,7 @@ Result<Topic> Log::topic(std::string_view name) const {
 }
 
 Result<Topic> Log::open_or_create_topic(std::string_view name, std::uint32_t partitions) {
+  if (impl().set->in_child()) return wal::in_forked_child();
   const std::lock_guard lock(impl().mutex);
   if (const TopicCore* found = impl().find(name); found != nullptr) return Topic(found);
   return Topic(NACRE_TRY(impl().create(name, partitions)));

@@ -80,7 +80,8 @@ LogView::~LogView() = default;
 Result<LogView> LogView::open(const std::filesystem::path& directory, Environment environment) {
   auto impl = std::make_unique<Impl>();
   impl->given_files = environment.file_system;
-  impl->directory = directory;
+  // What it names must not change when the process changes its directory.
+  impl->directory = std::filesystem::absolute(directory);
   auto superblock = read_superblock(impl->file_system(), directory);
   if (!superblock && superblock.error().code() == ErrorCode::kNotFound) {
     return Error(ErrorCode::kNotFound, "there is no nacre log in this directory")

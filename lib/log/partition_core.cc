@@ -68,6 +68,8 @@ std::size_t PartitionCore::max_message_bytes() const noexcept {
 }
 
 Status PartitionCore::check_not_claimed_here() const {
+  // Before the lock, which another thread of the parent may have held.
+  if (lane_.in_child()) return wal::in_forked_child();
   if (claimant_.load(std::memory_order_relaxed) != std::this_thread::get_id()) return {};
   return Error(ErrorCode::kInvalidArgument,
                "a claim of this partition is open on this thread; commit or drop it first");
@@ -113,6 +115,10 @@ struct MessageClaim::State {
 
   ~State() {
     if (!writing.owns_lock()) return;
+    if (partition->lane().in_child()) {
+      static_cast<void>(writing.release());
+      return;
+    }
     partition->lane().abandon_claim();
     partition->end_claim(writing);
   }
