@@ -21,6 +21,7 @@ namespace {
 /// is more, and more for who reads on and on.
 constexpr std::size_t kMinChunkBytes = std::size_t{64} << 10;
 constexpr std::size_t kMaxChunkBytes = std::size_t{1} << 20;
+constexpr int kMaxLooks = 100;
 /// Where a resume frame may stand, seen from the end of the frames before it.
 constexpr std::size_t kResumeReach = 2 * kBlockBytes;
 
@@ -30,6 +31,13 @@ Error gone(Lsn from) {
                            "that is left",
                            from.value))
       .with_lsn(from.value);
+}
+
+Error never_still(const LogLocation& log) {
+  return Error(ErrorCode::kBusy,
+               fmt::format("a writer gave up the segment to be read at each of {} looks; try again",
+                           kMaxLooks))
+      .with_path(log.directory.string());
 }
 
 /// Where everything up to a stated end had been durable.
@@ -43,7 +51,7 @@ std::optional<std::size_t> stated_end(const SegmentState& state) noexcept {
 Result<std::unique_ptr<TailCursor>> TailCursor::open(FileSystem& file_system, LogLocation log,
                                                      std::uint32_t lane, Lsn from) {
   std::unique_ptr<TailCursor> cursor(new TailCursor(file_system, std::move(log), lane, from));
-  for (;;) {
+  for (int look = 0; look < kMaxLooks; ++look) {
     const LogListing listing = NACRE_TRY(list_log(file_system, cursor->log_));
     const auto segments = NACRE_TRY(find_lane(file_system, cursor->log_, lane, listing));
     if (segments.empty()) return cursor;
@@ -53,11 +61,12 @@ Result<std::unique_ptr<TailCursor>> TailCursor::open(FileSystem& file_system, Lo
     // Else it was given up since; the next listing no longer has it.
     if (NACRE_TRY(cursor->open_file(first.id, first.lane_sequence))) return cursor;
   }
+  return never_still(cursor->log_);
 }
 
 /// Opens the segment with `lane_sequence`. False when the lane has not got there yet.
 Result<bool> TailCursor::find_segment(std::uint64_t lane_sequence) {
-  for (;;) {
+  for (int look = 0; look < kMaxLooks; ++look) {
     const LogListing listing = NACRE_TRY(list_log(file_system_, log_));
     const auto segments = NACRE_TRY(find_lane(file_system_, log_, lane_, listing));
     if (segments.empty() || segments.back().lane_sequence < lane_sequence) return false;
@@ -65,6 +74,7 @@ Result<bool> TailCursor::find_segment(std::uint64_t lane_sequence) {
     const auto found = std::ranges::find(segments, lane_sequence, &SegmentState::lane_sequence);
     if (NACRE_TRY(open_file(found->id, lane_sequence))) return true;
   }
+  return never_still(log_);
 }
 
 /// Goes on behind a sealed segment. False when the writer has not.

@@ -450,6 +450,24 @@ TEST_F(SettleTest, AResumeThatFindsTheDiskFullLosesNothing) {
   }
 }
 
+// A copy of a log may have holes. On a full disk a store into one was a SIGBUS, and a write into
+// one stopped the lane for good.
+TEST_F(SettleTest, HolesGetTheirRoomBeforeAnythingIsWritten) {
+  for (const DomainRequest domain : {DomainRequest::kBlock, DomainRequest::kEmulated}) {
+    std::filesystem::remove_all(log_);
+    {
+      ASSERT_OK_AND_ASSIGN(Wal wal, open(domain));
+      ASSERT_OK(wal.lane(0).append(as_bytes("x")));
+      ASSERT_OK(wal.close());
+    }
+    ASSERT_OK_AND_ASSIGN(Wal wal, open(domain));
+    files_.plan().add({.operation = FileOperation::kPreallocate, .sys_errno = ENOSPC});
+    EXPECT_THAT(wal.lane(0).append(as_bytes("y")), has_code(ErrorCode::kNoSpace));
+    ASSERT_OK(wal.lane(0).append(as_bytes("y")));
+    ASSERT_OK(wal.close());
+  }
+}
+
 // A home directory's parent may often be passed through, but not read.
 TEST_F(SettleTest, AParentThatMayNotBeReadIsNoHindrance) {
   ASSERT_OK(open(DomainRequest::kBlock));
