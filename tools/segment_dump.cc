@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "lib/base/try.h"
+#include "lib/io/absolute_path.h"
 #include "lib/log/message_format.h"
 #include "mmap/segment_format.h"
 #include "mmap/superblock.h"
@@ -86,8 +87,9 @@ bool is_damaged(const wal::SegmentInspection& inspection) {
 
 // Whether the payloads are messages is written in the directory above, if it is there.
 bool holds_messages(FileSystem& file_system, const std::filesystem::path& path) {
-  const auto directory = std::filesystem::absolute(path).parent_path().parent_path();
-  const auto superblock = read_superblock(file_system, directory);
+  const auto whole = absolute_path(path);
+  if (!whole) return false;
+  const auto superblock = read_superblock(file_system, whole->parent_path().parent_path());
   return superblock && superblock->kind == LogKind::kMessageLog;
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "lib/base/try.h"
+#include "lib/io/absolute_path.h"
 
 namespace nacre::wal {
 namespace {
@@ -84,7 +85,7 @@ LaneSet::~LaneSet() { static_cast<void>(close()); }
 
 Result<LaneSetHandle> LaneSet::open(const std::filesystem::path& given, Options options) {
   // What it names must not change when the process changes its directory.
-  const std::filesystem::path directory = std::filesystem::absolute(given);
+  const std::filesystem::path directory = NACRE_TRY(absolute_path(given));
   NACRE_TRY(check_options(options));
   auto environment = NACRE_TRY(OwnedEnvironment::create(options.environment));
   FileSystem& file_system = environment->file_system();
@@ -145,7 +146,7 @@ Status LaneSet::sync_names() {
     return lost_if_missing(synced.error(), "directory of segments");
   }
   NACRE_TRY(file_system.sync_directory(directory_));
-  const std::filesystem::path whole = std::filesystem::absolute(directory_).lexically_normal();
+  const std::filesystem::path whole = directory_.lexically_normal();
   const std::filesystem::path own = whole.has_filename() ? whole : whole.parent_path();
   Status synced = file_system.sync_directory(own.parent_path());
   // Where we may pass through the parent but not read it, we have not made the directory either:

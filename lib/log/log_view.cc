@@ -7,6 +7,7 @@
 
 #include "lib/base/assert.h"
 #include "lib/base/try.h"
+#include "lib/io/absolute_path.h"
 #include "lib/log/catalog.h"
 #include "lib/log/message_format.h"
 #include "mmap/superblock.h"
@@ -81,7 +82,7 @@ Result<LogView> LogView::open(const std::filesystem::path& directory, Environmen
   auto impl = std::make_unique<Impl>();
   impl->given_files = environment.file_system;
   // What it names must not change when the process changes its directory.
-  impl->directory = std::filesystem::absolute(directory);
+  impl->directory = NACRE_TRY(absolute_path(directory));
   auto superblock = read_superblock(impl->file_system(), directory);
   if (!superblock && superblock.error().code() == ErrorCode::kNotFound) {
     return Error(ErrorCode::kNotFound, "there is no nacre log in this directory")

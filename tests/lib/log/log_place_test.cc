@@ -100,6 +100,18 @@ TEST_P(LogPlaceTest, ARelativePathMeansWhatItMeantAtTheOpening) {
   EXPECT_EQ(count(again), 100U);
 }
 
+// A relative path in a directory that was removed threw an exception through the public interface.
+TEST_P(LogPlaceTest, ARelativePathFromNowhereIsAnError) {
+  const auto before = std::filesystem::current_path();
+  const auto gone = directory_->path() / "gone";
+  std::filesystem::create_directory(gone);
+  std::filesystem::current_path(gone);
+  std::filesystem::remove(gone);
+  EXPECT_THAT(Log::open("log", options()), has_code(ErrorCode::kNotFound));
+  EXPECT_THAT(LogView::open("log"), has_code(ErrorCode::kNotFound));
+  std::filesystem::current_path(before);
+}
+
 // The writer went on by name, in the log that had been put there meanwhile.
 TEST_P(LogPlaceTest, AMovedDirectoryIsNoticedBeforeAnythingIsWrittenByName) {
   auto opened = Log::open(path_, options());
