@@ -3,7 +3,6 @@
 // way out.
 
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
@@ -15,6 +14,7 @@
 
 #include "nacre/executor.h"
 #include "nacre/wal.h"
+#include "tests/support/child_process.h"
 #include "tests/support/result_matchers.h"
 #include "tests/wal/log_files.h"
 #include "tests/wal/wal_domain.h"
@@ -22,6 +22,8 @@
 namespace nacre {
 namespace {
 
+using test::exit_status;
+using test::fork_child;
 using test::LogPlace;
 
 class ForkTest : public testing::TestWithParam<LogPlace> {
@@ -31,18 +33,6 @@ class ForkTest : public testing::TestWithParam<LogPlace> {
                              .spare_segments = 0,
                              .domain = test::domain_of(GetParam()),
                              .environment = {.executor = &executor_}});
-  }
-  /// The child ends with what `body` returns: 0, or the line that was not as it should be.
-  template <class Body>
-  static pid_t fork_child(Body body) {
-    const pid_t child = ::fork();
-    if (child == 0) ::_exit(body());
-    return child;
-  }
-  static int exit_status(pid_t child) {
-    int status = 0;
-    EXPECT_EQ(::waitpid(child, &status, 0), child);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
   }
   template <class Outcome>
   static bool refused(const Outcome& outcome) {

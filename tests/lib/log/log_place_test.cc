@@ -1,8 +1,6 @@
 // A log whose directory stops being where it was, and processes that fork with one open.
 
 #include <gtest/gtest.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <memory>
@@ -14,6 +12,7 @@
 
 #include "nacre/executor.h"
 #include "nacre/log.h"
+#include "tests/support/child_process.h"
 #include "tests/support/file_bytes.h"
 #include "tests/support/result_matchers.h"
 #include "tests/wal/log_files.h"
@@ -23,6 +22,8 @@
 namespace nacre {
 namespace {
 
+using test::exit_status;
+using test::fork_child;
 using test::has_code;
 using test::LogPlace;
 using test::text_of;
@@ -44,15 +45,6 @@ class LogPlaceTest : public testing::TestWithParam<LogPlace> {
   static std::uint64_t count(const Log& log, std::string_view topic = "t") {
     const auto found = log.topic(topic);
     return found ? found->partition(0).durable_end().value : 0;
-  }
-  /// The child ends with what `body` returns: 0, or the line that was not as it should be.
-  template <class Body>
-  static int run_in_child(Body body) {
-    const pid_t child = ::fork();
-    if (child == 0) ::_exit(body());
-    int status = 0;
-    EXPECT_EQ(::waitpid(child, &status, 0), child);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
   }
   template <class Outcome>
   static bool refused(const Outcome& outcome) {
@@ -149,10 +141,10 @@ TEST_P(LogPlaceTest, AMovedDirectoryIsNoticedBeforeAnythingIsWrittenByName) {
 // A child's create_topic replaced its parent's catalog: the parent's next topic was gone.
 TEST_P(LogPlaceTest, AForkedChildCreatesNoTopics) {
   ASSERT_OK_AND_ASSIGN(Log log, Log::open(path_, options()));
-  EXPECT_EQ(run_in_child([&] {
+  EXPECT_EQ(exit_status(fork_child([&] {
               if (!refused(log.create_topic("of_the_child"))) return 1;
               return refused(log.open_or_create_topic("of_the_child")) ? 0 : 2;
-            }),
+            })),
             0);
   ASSERT_OK_AND_ASSIGN(const Topic topic, log.create_topic("t"));
   ASSERT_OK(append(topic.partition(0), 3));
@@ -180,12 +172,12 @@ TEST_P(LogPlaceTest, AForkedChildFreesNoSegments) {
     ASSERT_OK(reader->next());
   }
   ASSERT_OK(partition.truncate(Offset{49}));
-  EXPECT_EQ(run_in_child([&] {
+  EXPECT_EQ(exit_status(fork_child([&] {
               const auto before = test::directory_content(path_);
               pin.reset();
               reader.reset();
               return test::changed_files(before, test::directory_content(path_)).empty() ? 0 : 1;
-            }),
+            })),
             0);
   pin.reset();
   reader.reset();
@@ -206,7 +198,7 @@ TEST_P(LogPlaceTest, AForkedChildDoesNotWaitForItsParentsThreads) {
     ASSERT_OK(claimed);
     claim.emplace(*std::move(claimed));
   }).join();
-  EXPECT_EQ(run_in_child([&] {
+  EXPECT_EQ(exit_status(fork_child([&] {
               const std::string text = "child";
               const std::vector<Message> batch = {{.value = as_bytes(text)}};
               if (!refused(partition.append({.value = as_bytes(text)}))) return 1;
@@ -216,7 +208,7 @@ TEST_P(LogPlaceTest, AForkedChildDoesNotWaitForItsParentsThreads) {
               std::optional<Status> outcome;
               partition.on_durable(Offset{0}, [&](const Status& status) { outcome = status; });
               return outcome.has_value() && !*outcome ? 0 : 5;
-            }),
+            })),
             0);
   std::thread([&] { claim.reset(); }).join();
   ASSERT_OK(partition.append({.value = as_bytes("parent")}));
