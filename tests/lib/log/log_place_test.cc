@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <semaphore>
 #include <string>
 #include <thread>
 #include <utility>
@@ -192,12 +193,15 @@ TEST_P(LogPlaceTest, AForkedChildDoesNotWaitForItsParentsThreads) {
   ASSERT_OK_AND_ASSIGN(Log log, Log::open(path_, options()));
   ASSERT_OK_AND_ASSIGN(const Topic topic, log.create_topic("t"));
   Partition partition = topic.partition(0);
-  std::optional<MessageClaim> claim;
-  std::thread([&] {
-    auto claimed = partition.claim(100);
-    ASSERT_OK(claimed);
-    claim.emplace(*std::move(claimed));
-  }).join();
+  std::binary_semaphore claimed(0);
+  std::binary_semaphore drop(0);
+  std::thread holder([&] {
+    const auto claim = partition.claim(100);
+    EXPECT_TRUE(test::is_ok(claim));
+    claimed.release();
+    drop.acquire();
+  });
+  claimed.acquire();
   EXPECT_EQ(exit_status(fork_child([&] {
               const std::string text = "child";
               const std::vector<Message> batch = {{.value = as_bytes(text)}};
@@ -210,7 +214,8 @@ TEST_P(LogPlaceTest, AForkedChildDoesNotWaitForItsParentsThreads) {
               return outcome.has_value() && !*outcome ? 0 : 5;
             })),
             0);
-  std::thread([&] { claim.reset(); }).join();
+  drop.release();
+  holder.join();
   ASSERT_OK(partition.append({.value = as_bytes("parent")}));
 }
 
