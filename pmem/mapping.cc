@@ -7,7 +7,9 @@
 #include <sys/sysmacros.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <memory>
+#include <mutex>
 
 #include "lib/base/assert.h"
 
@@ -23,10 +25,6 @@ struct SourceDeleter {
   void operator()(pmem2_source* source) const noexcept { pmem2_source_delete(&source); }
 };
 
-pmem2_granularity to_pmem2(DomainKind kind) noexcept {
-  return kind == DomainKind::kDurableCache ? PMEM2_GRANULARITY_BYTE : PMEM2_GRANULARITY_CACHE_LINE;
-}
-
 StoreGranularity from_pmem2(pmem2_granularity granularity) noexcept {
   switch (granularity) {
     case PMEM2_GRANULARITY_BYTE:
@@ -39,8 +37,18 @@ StoreGranularity from_pmem2(pmem2_granularity granularity) noexcept {
   return StoreGranularity::kPage;
 }
 
+/// Held over each mapping by libpmem2. To find out whether caches are flushed at a power cut it
+/// walks through sysfs, and changes the current directory of the process on the way: two walks at
+/// once find nothing, and may leave the process where it never was. (Seen with libpmem2 1.12 on an
+/// NVDIMM.)
+std::mutex& pmem2_mutex() noexcept {
+  static std::mutex mutex;
+  return mutex;
+}
+
 /// Returns 0 or libpmem2's negative error.
 int map_with_pmem2(int descriptor, std::size_t bytes, pmem2_granularity required, pmem2_map** map) {
+  const std::lock_guard one_at_a_time(pmem2_mutex());
   pmem2_config* raw_config = nullptr;
   if (const int failed = pmem2_config_new(&raw_config); failed != 0) return failed;
   const std::unique_ptr<pmem2_config, ConfigDeleter> config(raw_config);
@@ -143,6 +151,12 @@ PersistenceFacts find_persistence_facts(int descriptor, std::size_t bytes) {
   pmem2_map* map = nullptr;
   if (map_with_pmem2(descriptor, bytes, PMEM2_GRANULARITY_PAGE, &map) == 0) {
     facts.pmem2_granularity = from_pmem2(pmem2_map_get_store_granularity(map));
+    // libpmem2 lets the environment overrule it. Caches that are only said to be flushed at a power
+    // cut would lose what nobody flushed; flushing what need not be costs little.
+    const bool overruled = std::getenv("PMEM2_FORCE_GRANULARITY") != nullptr;
+    if (overruled && facts.pmem2_granularity == StoreGranularity::kByte) {
+      facts.pmem2_granularity = StoreGranularity::kCacheLine;
+    }
     pmem2_map_delete(&map);
   } else {
     facts.pmem2_message = pmem2_errormsg();
@@ -165,8 +179,13 @@ Result<Mapping> map_persistent(int descriptor, std::size_t bytes, DomainKind kin
                                const std::string& path) {
   NACRE_ASSERT(kind == DomainKind::kDurableCache || kind == DomainKind::kCacheLine);
   // DAX can be switched on file by file, so the directory's probe proves nothing about this one.
-  const int refused = try_map_sync(descriptor, bytes);
-  if (refused != 0 && !is_device_dax(descriptor)) {
+  void* address =
+      mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED_VALIDATE | MAP_SYNC, descriptor, 0);
+  // The kernel grants that on persistent memory alone, so libpmem2, with what it does to the
+  // current directory, need not be asked again.
+  if (address != MAP_FAILED) return Mapping(static_cast<std::byte*>(address), bytes, nullptr);
+  const int refused = errno;
+  if (!is_device_dax(descriptor)) {
     return Error(ErrorCode::kUnsupported,
                  "the kernel does not map this file as persistent memory (MAP_SYNC), unlike others "
                  "in its directory; copy it there anew so that it gets the directory's DAX flag")
@@ -174,7 +193,9 @@ Result<Mapping> map_persistent(int descriptor, std::size_t bytes, DomainKind kin
         .with_path(path);
   }
   pmem2_map* map = nullptr;
-  const int failed = map_with_pmem2(descriptor, bytes, to_pmem2(kind), &map);
+  // That caches are flushed is a property of the machine, found out once, by the probe. Of the file
+  // it matters that it is persistent memory at all.
+  const int failed = map_with_pmem2(descriptor, bytes, PMEM2_GRANULARITY_CACHE_LINE, &map);
   if (failed == PMEM2_E_GRANULARITY_NOT_SUPPORTED) {
     return Error(ErrorCode::kUnsupported,
                  fmt::format("the file is not {} memory, unlike others in its directory",
