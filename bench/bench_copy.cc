@@ -4,13 +4,13 @@
 #include <fmt/format.h>
 #include <libpmem2.h>
 
-#include <CLI/CLI.hpp>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "bench/arguments.h"
 #include "bench/command.h"
 #include "bench/harness.h"
 #include "bench/machine.h"
@@ -195,12 +195,6 @@ Benchmark copy_benchmark(Arena& arena, const Payloads& payloads, std::size_t byt
   return benchmark;
 }
 
-struct Arguments {
-  bool quick = false;
-  std::string json_file;
-  std::filesystem::path memory_directory = "/dev/shm";
-};
-
 Status run_benchmarks(const Arguments& arguments) {
   const std::unique_ptr<Arena> arena = NACRE_TRY(Arena::create(arguments.memory_directory));
   Plan plan;
@@ -222,16 +216,15 @@ Status run_benchmarks(const Arguments& arguments) {
 }
 
 int main_with(int argc, char** argv) {
-  Arguments arguments;
-  CLI::App app("nacre's copy routines against bare stores and libpmem2, in one process and run");
-  app.add_flag("--quick", arguments.quick, "End within seconds");
-  app.add_option("--json", arguments.json_file, "Write the figures to this file");
-  app.add_option("--memory-dir", arguments.memory_directory, "Where to write in memory (tmpfs)")
-      ->check(CLI::ExistingDirectory);
-  CLI11_PARSE(app, argc, argv);
+  const auto arguments = parse_arguments(
+      {.about = "nacre's copy routines against bare stores and libpmem2, in one process and run",
+       .quick = "End within seconds",
+       .has_rows = false},
+      argc, argv);
+  if (!arguments) return arguments.error();
   // libpmem2 gives out its routines for persistent memory only where it believes to have some.
   setenv("PMEM2_FORCE_GRANULARITY", "CACHE_LINE", 1);
-  if (const Status done = run_benchmarks(arguments); !done) {
+  if (const Status done = run_benchmarks(*arguments); !done) {
     fmt::print(stderr, "bench_copy: {}\n", done.error().to_string());
     return kIncomplete;
   }

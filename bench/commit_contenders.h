@@ -19,14 +19,15 @@ namespace nacre::bench {
 inline constexpr std::size_t kCommitPayloadBytes = 100;
 /// The size of nacre's segment, and of the file every bare contender goes round in.
 inline std::size_t commit_file_bytes(const Setting& setting) noexcept {
+  if (setting.file_bytes > 0) return setting.file_bytes;
   return std::size_t{setting.quick ? 16U : 64U} << 20;
 }
 
 Contender rocksdb_put(const Setting& setting, std::size_t threads);
-Contender leveldb_put(const Setting& setting);
-Contender lmdb_put(const Setting& setting);
-Contender pwrite_fdatasync(const Setting& setting);
-Contender msync_pages(const Setting& setting);
+Contender leveldb_put(const Setting& setting, std::size_t threads);
+Contender lmdb_put(const Setting& setting, std::size_t threads);
+Contender pwrite_fdatasync(const Setting& setting, std::size_t threads);
+Contender msync_pages(const Setting& setting, std::size_t threads);
 
 /// Errors: `not_found` when the setting has no disk directory, `io`.
 Result<ScratchDirectory> scratch_on_disk(const Setting& setting);
@@ -51,9 +52,11 @@ Result<double> measure_each(Nanoseconds slice, Operation&& operation) {
   return *figure;
 }
 
-/// As above for `operation(thread)` on several threads: wall time for each of all operations.
+/// As above for `operation(thread)` on so many threads, the calling one when that is 1: wall time
+/// for each of all operations.
 template <class Operation>
 Result<double> measure_threads(std::size_t threads, Nanoseconds slice, Operation&& operation) {
+  if (threads == 1) return measure_each(slice, [&] { return operation(std::size_t{0}); });
   std::vector<std::optional<Error>> errors(threads);
   const std::optional<double> rate =
       operations_per_second(threads, slice, [&](std::size_t thread, std::uint64_t n) {

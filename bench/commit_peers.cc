@@ -59,58 +59,63 @@ Status lmdb_put_one(MDB_env* environment, std::uint64_t count, Bytes payload) {
 
 }  // namespace
 
-Contender pwrite_fdatasync(const Setting& setting) {
-  return {"pwrite_fdatasync", Role::kPeer,
-          "100 bytes appended by pwrite to a preallocated and written file, fdatasync each",
-          [=]() -> Result<Measure> {
-            struct State {
-              ScratchDirectory directory;
-              Descriptor file;
-              Payloads payloads{kCommitPayloadBytes};
-              std::uint64_t count = 0;
-            };
-            ScratchDirectory directory = NACRE_TRY(scratch_on_disk(setting));
-            Descriptor file = NACRE_TRY(
-                create_written_file(directory.path() / "file", commit_file_bytes(setting)));
-            auto state = std::make_shared<State>(State{std::move(directory), std::move(file)});
-            return Measure([=](Nanoseconds slice) {
-              return measure_each(slice, [&]() -> Status {
-                const Bytes payload = state->payloads.at(state->count);
-                const std::uint64_t at = state->count++ %
-                                         (commit_file_bytes(setting) / kCommitPayloadBytes) *
-                                         kCommitPayloadBytes;
-                if (pwrite(state->file.get(), payload.data(), payload.size(),
-                           static_cast<off_t>(at)) != static_cast<ssize_t>(payload.size()) ||
-                    fdatasync(state->file.get()) != 0) {
-                  return errno_error("pwrite and fdatasync");
-                }
-                return {};
-              });
-            });
-          }};
+Contender pwrite_fdatasync(const Setting& setting, std::size_t threads) {
+  return {
+      "pwrite_fdatasync", Role::kPeer,
+      "100 bytes appended by pwrite to a preallocated and written file, fdatasync each; with "
+      "more threads all to one file",
+      [=]() -> Result<Measure> {
+        struct State {
+          ScratchDirectory directory;
+          Descriptor file;
+          Payloads payloads{kCommitPayloadBytes};
+          std::atomic<std::uint64_t> count = 0;
+          State(ScratchDirectory d, Descriptor f) : directory(std::move(d)), file(std::move(f)) {}
+        };
+        ScratchDirectory directory = NACRE_TRY(scratch_on_disk(setting));
+        Descriptor file =
+            NACRE_TRY(create_written_file(directory.path() / "file", commit_file_bytes(setting)));
+        auto state = std::make_shared<State>(std::move(directory), std::move(file));
+        return Measure([=](Nanoseconds slice) {
+          return measure_threads(threads, slice, [&](std::size_t) -> Status {
+            const std::uint64_t count = state->count.fetch_add(1, std::memory_order_relaxed);
+            const Bytes payload = state->payloads.at(count);
+            const std::uint64_t at =
+                count % (commit_file_bytes(setting) / kCommitPayloadBytes) * kCommitPayloadBytes;
+            if (pwrite(state->file.get(), payload.data(), payload.size(), static_cast<off_t>(at)) !=
+                    static_cast<ssize_t>(payload.size()) ||
+                fdatasync(state->file.get()) != 0) {
+              return errno_error("pwrite and fdatasync");
+            }
+            return {};
+          });
+        });
+      }};
 }
 
-Contender msync_pages(const Setting& setting) {
+Contender msync_pages(const Setting& setting, std::size_t threads) {
   return {
       "msync", Role::kPeer,
-      "100 bytes copied into a mapping of a preallocated and written file, msync of their pages",
+      "100 bytes copied into a mapping of a preallocated and written file, msync of their pages; "
+      "with more threads all in one mapping",
       [=]() -> Result<Measure> {
         struct State {
           ScratchDirectory directory;
           MappedFile file;
           Payloads payloads{kCommitPayloadBytes};
-          std::uint64_t count = 0;
+          std::atomic<std::uint64_t> count = 0;
+          State(ScratchDirectory d, MappedFile f) : directory(std::move(d)), file(std::move(f)) {}
         };
         ScratchDirectory directory = NACRE_TRY(scratch_on_disk(setting));
         MappedFile file =
             NACRE_TRY(MappedFile::create(directory.path() / "file", commit_file_bytes(setting)));
-        auto state = std::make_shared<State>(State{std::move(directory), std::move(file)});
+        auto state = std::make_shared<State>(std::move(directory), std::move(file));
         return Measure([=](Nanoseconds slice) {
-          return measure_each(slice, [&]() -> Status {
-            const Bytes payload = state->payloads.at(state->count);
-            const std::size_t at = state->count++ %
-                                   (commit_file_bytes(setting) / kCommitPayloadBytes) *
-                                   kCommitPayloadBytes;
+          return measure_threads(threads, slice, [&](std::size_t) -> Status {
+            const std::uint64_t count = state->count.fetch_add(1, std::memory_order_relaxed);
+            const Bytes payload = state->payloads.at(count);
+            const std::size_t at =
+                count % (commit_file_bytes(setting) / kCommitPayloadBytes) * kCommitPayloadBytes;
             std::byte* to = state->file.bytes().data() + at;
             std::memcpy(to, payload.data(), payload.size());
             const std::size_t in_page = at % kPageBytes;
@@ -156,14 +161,11 @@ Contender rocksdb_put(const Setting& setting, std::size_t threads) {
               if (!done.ok()) return Error(ErrorCode::kIo, done.ToString());
               return {};
             };
-            return Measure([=](Nanoseconds slice) -> Result<double> {
-              if (threads == 1) return measure_each(slice, [&] { return put(0); });
-              return measure_threads(threads, slice, put);
-            });
+            return Measure([=](Nanoseconds slice) { return measure_threads(threads, slice, put); });
           }};
 }
 
-Contender leveldb_put(const Setting& setting) {
+Contender leveldb_put(const Setting& setting, std::size_t threads) {
   return {"leveldb", Role::kPeer,
           fmt::format("{}.{}: Put of 8 B -> 100 B, ascending keys, WriteOptions::sync, otherwise "
                       "the defaults",
@@ -173,7 +175,9 @@ Contender leveldb_put(const Setting& setting) {
               ScratchDirectory directory;
               std::unique_ptr<leveldb::DB> db;
               Payloads payloads{kCommitPayloadBytes};
-              std::uint64_t count = 0;
+              std::atomic<std::uint64_t> count = 0;
+              State(ScratchDirectory d, leveldb::DB* opened)
+                  : directory(std::move(d)), db(opened) {}
             };
             ScratchDirectory directory = NACRE_TRY(scratch_on_disk(setting));
             leveldb::Options options;
@@ -182,13 +186,12 @@ Contender leveldb_put(const Setting& setting) {
             const leveldb::Status opened =
                 leveldb::DB::Open(options, (directory.path() / "db").string(), &db);
             if (!opened.ok()) return Error(ErrorCode::kIo, opened.ToString());
-            auto state = std::make_shared<State>(
-                State{std::move(directory), std::unique_ptr<leveldb::DB>(db)});
+            auto state = std::make_shared<State>(std::move(directory), db);
             return Measure([=](Nanoseconds slice) {
-              return measure_each(slice, [&]() -> Status {
+              return measure_threads(threads, slice, [&](std::size_t) -> Status {
                 leveldb::WriteOptions write;
                 write.sync = true;
-                const std::uint64_t count = state->count++;
+                const std::uint64_t count = state->count.fetch_add(1, std::memory_order_relaxed);
                 const std::array<char, 8> key = ascending_key(count);
                 const leveldb::Status done =
                     state->db->Put(write, leveldb::Slice(key.data(), key.size()),
@@ -200,7 +203,7 @@ Contender leveldb_put(const Setting& setting) {
           }};
 }
 
-Contender lmdb_put(const Setting& setting) {
+Contender lmdb_put(const Setting& setting, std::size_t threads) {
   return {"lmdb", Role::kPeer,
           fmt::format("{}.{}.{}: Put of 8 B -> 100 B, ascending keys, a synchronous transaction "
                       "each, default flags, 1 GiB map",
@@ -210,22 +213,23 @@ Contender lmdb_put(const Setting& setting) {
               ScratchDirectory directory;
               std::unique_ptr<MDB_env, void (*)(MDB_env*)> environment;
               Payloads payloads{kCommitPayloadBytes};
-              std::uint64_t count = 0;
+              std::atomic<std::uint64_t> count = 0;
+              State(ScratchDirectory d, MDB_env* made)
+                  : directory(std::move(d)), environment(made, mdb_env_close) {}
             };
             ScratchDirectory directory = NACRE_TRY(scratch_on_disk(setting));
             MDB_env* environment = nullptr;
             int code = mdb_env_create(&environment);
             if (code != 0) return lmdb_error(code);
-            auto state =
-                std::make_shared<State>(State{std::move(directory), {environment, mdb_env_close}});
+            auto state = std::make_shared<State>(std::move(directory), environment);
             code = mdb_env_set_mapsize(environment, std::size_t{1} << 30);
             if (code == 0) {
               code = mdb_env_open(environment, state->directory.path().c_str(), 0, 0600);
             }
             if (code != 0) return lmdb_error(code);
             return Measure([=](Nanoseconds slice) {
-              return measure_each(slice, [&]() -> Status {
-                const std::uint64_t count = state->count++;
+              return measure_threads(threads, slice, [&](std::size_t) -> Status {
+                const std::uint64_t count = state->count.fetch_add(1, std::memory_order_relaxed);
                 return lmdb_put_one(state->environment.get(), count, state->payloads.at(count));
               });
             });

@@ -19,6 +19,7 @@ struct Entry {
 void fail(Entry& entry, const Error& error) {
   entry.figure.failure = error.to_string();
   entry.figure.samples.clear();
+  entry.figure.beside.clear();
   entry.measure = nullptr;
 }
 
@@ -41,17 +42,26 @@ std::vector<Entry> prepare(std::vector<Contender> contenders) {
   return entries;
 }
 
+std::optional<Error> unsoundness(const Sample& sample) {
+  const auto error = [](std::string_view what, double value) {
+    return Error(ErrorCode::kInvalidArgument,
+                 fmt::format("the measurement gave {}{}, which is no figure", what, value));
+  };
+  if (!std::isfinite(sample.figure) || sample.figure <= 0) return error("", sample.figure);
+  for (const auto& [what, value] : sample.beside) {
+    if (!std::isfinite(value) || value < 0) return error(what + " ", value);
+  }
+  return std::nullopt;
+}
+
 void measure_once(Entry& entry, Nanoseconds slice, bool keep) {
   if (!entry.measure) return;
-  Result<double> value = entry.measure(slice);
-  if (!value) {
-    fail(entry, value.error());
-  } else if (!std::isfinite(*value) || *value <= 0) {
-    fail(entry, Error(ErrorCode::kInvalidArgument,
-                      fmt::format("the measurement gave {}, which is no figure", *value)));
-  } else if (keep) {
-    entry.figure.samples.push_back(*value);
-  }
+  const Result<Sample> sample = entry.measure(slice);
+  if (!sample) return fail(entry, sample.error());
+  if (const std::optional<Error> unsound = unsoundness(*sample)) return fail(entry, *unsound);
+  if (!keep) return;
+  entry.figure.samples.push_back(sample->figure);
+  for (const auto& [what, value] : sample->beside) entry.figure.beside[what].push_back(value);
 }
 
 Nanoseconds fitting_slice(const Plan& plan, std::size_t contenders) {
@@ -66,26 +76,38 @@ Nanoseconds fitting_slice(const Plan& plan, std::size_t contenders) {
   return std::clamp(share, std::min(kShortest, plan.slice), plan.slice);
 }
 
+double median_of(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const std::size_t middle = values.size() / 2;
+  if (values.size() % 2 == 1) return values[middle];
+  return (values[middle - 1] + values[middle]) / 2;
+}
+
 std::string bar_text(const Bar& bar, Better better) {
+  const std::string subject = bar.of.empty() ? "" : bar.of + " ";
   const std::string_view sign = better == Better::kLower ? "<=" : ">=";
-  if (bar.versus.empty()) return fmt::format("{} {:g}", sign, bar.factor);
-  return fmt::format("{} {:.3g} x {}", sign, bar.factor, bar.versus);
+  if (bar.versus.empty()) return fmt::format("{}{} {:g}", subject, sign, bar.factor);
+  return fmt::format("{}{} {:.3g} x {}", subject, sign, bar.factor, bar.versus);
+}
+
+/// What a bar is about: the figure, or what stands beside it.
+std::optional<double> subject_of(const Bar& bar, const Figure* figure) {
+  if (figure == nullptr) return std::nullopt;
+  if (bar.of.empty()) return figure->median();
+  return figure->median_beside(bar.of);
 }
 
 std::vector<BarResult> judge(const Row& row, const std::vector<Bar>& bars) {
   std::vector<BarResult> results;
-  const Figure* nacre = row.find(Role::kNacre);
-  if (nacre == nullptr) return results;
   for (const Bar& bar : bars) {
-    double versus = 1;
-    if (!bar.versus.empty()) {
-      const Figure* other = row.find(bar.versus);
-      if (other == nullptr) continue;
-      versus = other->median();
-    }
-    const double ratio = nacre->median() / versus;
-    const bool met = row.better == Better::kLower ? ratio <= bar.factor : ratio >= bar.factor;
-    results.push_back({.text = bar_text(bar, row.better), .met = met, .ratio = ratio});
+    const Better better = bar.of.empty() ? row.better : Better::kLower;
+    const std::optional<double> nacre = subject_of(bar, row.find(Role::kNacre));
+    const std::optional<double> versus =
+        bar.versus.empty() ? std::optional(1.0) : subject_of(bar, row.find(bar.versus));
+    if (!nacre || !versus) continue;
+    const double ratio = *nacre / *versus;
+    const bool met = better == Better::kLower ? ratio <= bar.factor : ratio >= bar.factor;
+    results.push_back({.text = bar_text(bar, better), .met = met, .ratio = ratio});
   }
   return results;
 }
@@ -94,11 +116,13 @@ std::vector<BarResult> judge(const Row& row, const std::vector<Bar>& bars) {
 
 double Figure::median() const {
   NACRE_ASSERT(measured());
-  std::vector<double> sorted = samples;
-  std::sort(sorted.begin(), sorted.end());
-  const std::size_t middle = sorted.size() / 2;
-  if (sorted.size() % 2 == 1) return sorted[middle];
-  return (sorted[middle - 1] + sorted[middle]) / 2;
+  return median_of(samples);
+}
+
+std::optional<double> Figure::median_beside(const std::string& what) const {
+  const auto found = beside.find(what);
+  if (found == beside.end() || found->second.empty()) return std::nullopt;
+  return median_of(found->second);
 }
 
 double Figure::min() const {
@@ -133,7 +157,9 @@ Row run(Benchmark benchmark, const Plan& plan) {
     if (plan.interrupted()) break;
     measure_once(entry, slice, false);
   }
-  for (std::size_t round = 0; round < plan.rounds; ++round) {
+  const std::size_t rounds =
+      benchmark.max_rounds == 0 ? plan.rounds : std::min(plan.rounds, benchmark.max_rounds);
+  for (std::size_t round = 0; round < rounds; ++round) {
     if (round > 0 && plan.deadline && SteadyClock::now() >= *plan.deadline) break;
     for (std::size_t turn = 0; turn < entries.size(); ++turn) {
       if (plan.interrupted()) break;

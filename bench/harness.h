@@ -9,9 +9,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "nacre/result.h"
@@ -33,8 +35,21 @@ enum class Role : std::uint8_t {
   kVariant,  ///< A further figure that explains the row; reported apart from the peers.
 };
 
-/// Measures for about `slice` and returns one figure in the row's unit, above 0.
-using Measure = std::move_only_function<Result<double>(Nanoseconds slice)>;
+/// What one slice gave.
+struct Sample {
+  // NOLINTNEXTLINE(google-explicit-constructor): most rows have nothing but the figure.
+  Sample(double value) : figure(value) {}
+  Sample(double value, std::map<std::string, double> others)
+      : figure(value), beside(std::move(others)) {}
+
+  double figure;  ///< In the row's unit, above 0.
+  /// What else the same slice showed, by a name that ends in its unit: `cpu_ns` is the processor
+  /// time of one operation, `p99_ns` a latency, `background_bytes_s` a rate, 0 when it stood still.
+  std::map<std::string, double> beside;
+};
+
+/// Measures for about `slice`.
+using Measure = std::move_only_function<Result<Sample>(Nanoseconds slice)>;
 
 struct Contender {
   std::string name;
@@ -49,14 +64,18 @@ struct Contender {
 struct Bar {
   std::string versus;
   double factor = 1;
+  /// When not empty, the bar is for what stands beside the figure by this name: always "at most".
+  std::string of = {};
 };
 
 struct Benchmark {
   std::string name;
   std::string unit;
   Better better = Better::kLower;
-  std::vector<Contender> contenders;
-  std::vector<Bar> bars;
+  std::vector<Contender> contenders = {};
+  std::vector<Bar> bars = {};
+  /// Of a row whose slices take as long as their work; 0: as many rounds as planned.
+  std::size_t max_rounds = 0;
 };
 
 /// What one contender reached. Without samples nothing was measured, and `failure` says why.
@@ -66,12 +85,15 @@ struct Figure {
   std::string tuning;
   std::vector<double> samples;
   std::string failure;
+  std::map<std::string, std::vector<double>> beside = {};  ///< As in the samples, by name.
 
   bool measured() const noexcept { return !samples.empty(); }
   /// REQUIRES: measured().
   double median() const;
   double min() const;
   double max() const;
+  /// The median of what stands beside the figure by that name, if anything does.
+  std::optional<double> median_beside(const std::string& what) const;
 };
 
 struct BarResult {

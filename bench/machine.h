@@ -17,6 +17,7 @@ struct Machine {
   std::uint64_t memory_bytes = 0;
   std::string memory_file_system;  ///< Where the emulated domain's files lie.
   std::string disk_file_system;    ///< Where the block domain's files lie; empty when none does.
+  std::string memory_model;        ///< Whose speed that memory was given; empty: its own.
   std::string compiler;
   std::string build_type;
   std::string nacre_version;

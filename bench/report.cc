@@ -37,6 +37,22 @@ void write_figures(JsonWriter& json, std::string_view key, const Row& row, Role 
   json.end_object();
 }
 
+void write_beside(JsonWriter& json, const Row& row) {
+  json.key("beside");
+  json.begin_object();
+  for (const Figure& figure : row.figures) {
+    if (figure.beside.empty()) continue;
+    json.key(figure.name);
+    json.begin_object();
+    for (const auto& [what, values] : figure.beside) {
+      json.key(what);
+      json.value(*figure.median_beside(what));
+    }
+    json.end_object();
+  }
+  json.end_object();
+}
+
 void write_spread(JsonWriter& json, const Row& row) {
   json.key("spread");
   json.begin_object();
@@ -88,6 +104,7 @@ void write_row(JsonWriter& json, const Row& row) {
   }
   write_figures(json, "peers", row, Role::kPeer);
   write_figures(json, "variants", row, Role::kVariant);
+  write_beside(json, row);
   write_spread(json, row);
   write_bars(json, row);
   json.end_object();
@@ -118,6 +135,10 @@ void write_machine(JsonWriter& json, const Machine& machine) {
     json.key(key);
     json.value(*text);
   }
+  if (!machine.memory_model.empty()) {
+    json.key("memory_model");
+    json.value(machine.memory_model);
+  }
   json.end_object();
 }
 
@@ -128,6 +149,20 @@ std::string human_figure(double value, std::string_view unit) {
   if (unit == "ops/s") return scaled(value, 1000, {"", "k", "M", "G"}, "/s");
   if (unit == "bytes") return scaled(value, 1024, {"", "Ki", "Mi", "Gi"}, "B");
   return fmt::format("{:.4g} {}", value, unit);
+}
+
+std::string human_beside(std::string_view what, double value) {
+  constexpr std::string_view kTime = "_ns";
+  constexpr std::string_view kByteRate = "_bytes_s";
+  if (what.ends_with(kByteRate)) {
+    what.remove_suffix(kByteRate.size());
+    return fmt::format("{} {}/s", what, human_figure(value, "bytes"));
+  }
+  if (what.ends_with(kTime)) {
+    what.remove_suffix(kTime.size());
+    return fmt::format("{} {}", what, human_figure(value, "ns/op"));
+  }
+  return fmt::format("{} {:.4g}", what, value);
 }
 
 double relative_cost(double value, double floor, Better better) noexcept {
@@ -155,6 +190,9 @@ std::string table_rows(const Row& row) {
     if (nacre != nullptr && figure.role == Role::kPeer) {
       fmt::format_to(append, "  {:6.2f} x nacre",
                      relative_cost(median, nacre->median(), row.better));
+    }
+    for (const auto& [what, values] : figure.beside) {
+      fmt::format_to(append, "  {}", human_beside(what, *figure.median_beside(what)));
     }
     out += '\n';
   }

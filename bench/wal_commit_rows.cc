@@ -124,10 +124,7 @@ Contender floor_blocks(const Setting& setting, std::size_t threads) {
                   directory.path() / fmt::format("blocks-{}", i), commit_file_bytes(setting))));
             }
             auto state = std::make_shared<State>(State{std::move(directory), std::move(files)});
-            return Measure([=](Nanoseconds slice) -> Result<double> {
-              if (threads == 1) {
-                return measure_each(slice, [&] { return state->files[0].write_next(); });
-              }
+            return Measure([=](Nanoseconds slice) {
               return measure_threads(threads, slice, [&](std::size_t thread) {
                 return state->files[thread].write_next();
               });
@@ -151,24 +148,18 @@ Error errno_error(std::string message) {
 
 std::vector<Benchmark> commit_benchmarks(const Setting& setting) {
   std::vector<Benchmark> rows;
-  Benchmark& single = rows.emplace_back();
-  single.name = "commit_block/1";
-  single.unit = "ns/op";
-  single.bars = {{"floor", 1.15}};
-  single.contenders.push_back(nacre_lane(setting));
-  single.contenders.push_back(rocksdb_put(setting, 1));
-  single.contenders.push_back(leveldb_put(setting));
-  single.contenders.push_back(lmdb_put(setting));
-  single.contenders.push_back(pwrite_fdatasync(setting));
-  single.contenders.push_back(msync_pages(setting));
-  single.contenders.push_back(floor_blocks(setting, 1));
-  for (const std::size_t threads : {2U, 16U}) {
-    Benchmark& group = rows.emplace_back();
-    group.name = fmt::format("commit_block/{}", threads);
-    group.unit = "ns/op";
-    group.contenders.push_back(nacre_partition(setting, threads));
-    group.contenders.push_back(rocksdb_put(setting, threads));
-    group.contenders.push_back(floor_blocks(setting, threads));
+  for (const std::size_t threads : {1U, 2U, 16U}) {
+    Benchmark& row = rows.emplace_back();
+    row.name = fmt::format("commit_block/{}", threads);
+    row.unit = "ns/op";
+    if (threads == 1) row.bars = {{"floor", 1.10}};
+    if (threads == 16) row.bars = {{"rocksdb", 0.5}};
+    row.contenders.push_back(threads == 1 ? nacre_lane(setting)
+                                          : nacre_partition(setting, threads));
+    for (const auto& peer : {rocksdb_put, leveldb_put, lmdb_put, pwrite_fdatasync, msync_pages}) {
+      row.contenders.push_back(peer(setting, threads));
+    }
+    row.contenders.push_back(floor_blocks(setting, threads));
   }
   return rows;
 }

@@ -13,6 +13,8 @@ namespace nacre::bench {
 std::vector<Benchmark> append_benchmarks(const Setting& setting);
 /// commit_block/*: the block domain, on the disk directory.
 std::vector<Benchmark> commit_benchmarks(const Setting& setting);
+/// commit_block_async*: one thread, thousands of tickets in flight.
+std::vector<Benchmark> commit_async_benchmarks(const Setting& setting);
 /// recover, read_seq/*: in memory.
 std::vector<Benchmark> read_benchmarks(const Setting& setting);
 /// open_memory/*: what an open log takes.

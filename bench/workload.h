@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <functional>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "bench/harness.h"
@@ -19,6 +20,8 @@ struct Setting {
   std::filesystem::path memory_directory;  ///< On tmpfs.
   std::filesystem::path disk_directory;    ///< On an ordinary file system; empty: none there.
   bool quick = false;
+  std::size_t file_bytes = 0;  ///< Of the files on the ordinary file system; 0: the row's choice.
+  std::string device = {};     ///< Memory as slow as this device; empty: as it is.
 };
 
 /// 16 payloads of random bytes, taken in turn: small enough for the first cache levels, so that

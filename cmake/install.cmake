@@ -8,6 +8,8 @@ configure_package_config_file(cmake/nacre-config.cmake.in nacre-config.cmake
 # Before 1.0 a minor version may break its callers.
 write_basic_package_version_file(nacre-config-version.cmake COMPATIBILITY SameMinorVersion)
 install(EXPORT nacre-targets NAMESPACE nacre:: DESTINATION "${package_dir}")
+# On its own: it alone needs libdw, which a program that only uses nacre does without.
+install(EXPORT nacre-emulation-targets NAMESPACE nacre:: DESTINATION "${package_dir}")
 install(FILES "${PROJECT_BINARY_DIR}/nacre-config.cmake"
               "${PROJECT_BINARY_DIR}/nacre-config-version.cmake" DESTINATION "${package_dir}")
 
@@ -17,4 +19,5 @@ file(RELATIVE_PATH prefix_from_pkgconfig "${CMAKE_INSTALL_PREFIX}/${pkgconfig_di
      "${CMAKE_INSTALL_PREFIX}")
 string(REGEX REPLACE "/$" "" prefix_from_pkgconfig "${prefix_from_pkgconfig}")
 configure_file(cmake/nacre.pc.in nacre.pc @ONLY)
-install(FILES "${PROJECT_BINARY_DIR}/nacre.pc" DESTINATION "${pkgconfig_dir}")
+configure_file(cmake/nacre-emulation.pc.in nacre-emulation.pc @ONLY)
+install(FILES "${PROJECT_BINARY_DIR}/nacre.pc" "${PROJECT_BINARY_DIR}/nacre-emulation.pc" DESTINATION "${pkgconfig_dir}")

@@ -1,9 +1,12 @@
-# nacre_library(base SOURCES a.cc b.cc LIBS nacre_x PkgConfig::y)
+# nacre_library(base SOURCES a.cc b.cc LIBS nacre_x PkgConfig::y [EXPORT_SET nacre-targets])
 #
 # The static library of one directory: target nacre_<name>, exported as nacre::<name>. Sources are
 # listed by name; tools/check_layers.py fails when one is forgotten.
 function(nacre_library name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;LIBS")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "EXPORT_SET" "SOURCES;LIBS")
+  if(NOT arg_EXPORT_SET)
+    set(arg_EXPORT_SET nacre-targets)
+  endif()
   set(target nacre_${name})
   add_library(${target} STATIC ${arg_SOURCES})
   add_library(nacre::${name} ALIAS ${target})
@@ -14,5 +17,6 @@ function(nacre_library name)
                      "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>"
                      "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>")
   target_link_libraries(${target} PUBLIC ${arg_LIBS})
-  install(TARGETS ${target} EXPORT nacre-targets)
+  nacre_reuse_precompiled(${target} nacre_precompiled)
+  install(TARGETS ${target} EXPORT ${arg_EXPORT_SET})
 endfunction()

@@ -2,6 +2,7 @@
 
 #include <cerrno>
 
+#include "lib/base/try.h"
 #include "lib/io/errno_error.h"
 
 namespace nacre {
@@ -82,6 +83,12 @@ int FaultContext::errno_instead(const FileEvent& event,
   if (read_only.load(std::memory_order_relaxed) && changes_something(event)) return EROFS;
   if (fault && fault->effect == FaultEffect::kError) return fault->sys_errno;
   return 0;
+}
+
+Status FaultContext::lose_unsynced(File& file, const FileEvent& sync, const Fault& fault) {
+  NACRE_TRY(unsynced.drop(file));
+  if (fault.sys_errno == 0) return {};
+  return error_of(sync, fault.sys_errno);
 }
 
 }  // namespace nacre

@@ -1,7 +1,7 @@
 #pragma once
 
-// What a FaultFileSystem and its files share: the system below, the plan, and the way every
-// operation takes through it.
+// What a FaultFileSystem, its files and a FaultDevice share: the system below, the plan, and the
+// way every operation takes through it.
 //
 // Thread safety: every member may be used from any thread.
 
@@ -12,6 +12,7 @@
 
 #include "emulation/media_rot.h"
 #include "emulation/space_budget.h"
+#include "emulation/unsynced_writes.h"
 #include "nacre/emulation/fault_file_system.h"
 #include "nacre/emulation/fault_plan.h"
 
@@ -35,10 +36,18 @@ struct FaultContext {
   /// The error the kernel's files would return had `event` met `sys_errno`.
   static Error error_of(const FileEvent& event, int sys_errno);
 
+  /// The errno with which `event` fails before anything is done, or 0.
+  int errno_instead(const FileEvent& event, const std::optional<Fault>& fault) const noexcept;
+
+  /// Drops what was written to `file` since its last good sync, and says what `fault` has a sync
+  /// say.
+  Status lose_unsynced(File& file, const FileEvent& sync, const Fault& fault);
+
   FileSystem& inner;
   FaultPlan plan;
   SpaceBudget space;
   MediaRot rot;
+  UnsyncedWrites unsynced;
   std::atomic<bool> read_only{false};
   const bool pass_native_handle;
 
@@ -55,9 +64,6 @@ struct FaultContext {
     }
     return body(fault);
   }
-
-  /// The errno with which `event` fails before anything is done, or 0.
-  int errno_instead(const FileEvent& event, const std::optional<Fault>& fault) const noexcept;
 };
 
 }  // namespace nacre

@@ -6,35 +6,10 @@
 #include <cstring>
 #include <limits>
 
+#include "emulation/fault_effects.h"
 #include "lib/base/try.h"
-#include "nacre/random.h"
 
 namespace nacre {
-namespace {
-
-constexpr std::size_t kDirectAlignment = 4096;
-
-/// How much of [offset, offset + bytes) a file may hold that must end at `end_limit`. A range that
-/// no file can have is not a matter of room: the system below refuses it in its own words.
-std::uint64_t room_for(std::uint64_t offset, std::uint64_t bytes, std::uint64_t end_limit) {
-  constexpr auto kMaxFileBytes =
-      static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
-  if (bytes > kMaxFileBytes || offset > kMaxFileBytes - bytes) return bytes;
-  return std::min(bytes, end_limit - std::min(end_limit, offset));
-}
-
-std::uint64_t saturating_sum(std::uint64_t a, std::uint64_t b) noexcept {
-  return a > std::numeric_limits<std::uint64_t>::max() - b
-             ? std::numeric_limits<std::uint64_t>::max()
-             : a + b;
-}
-
-std::uint64_t moved(std::uint64_t offset, std::int64_t by) noexcept {
-  const auto sum = static_cast<std::int64_t>(offset) + by;
-  return sum < 0 ? 0 : static_cast<std::uint64_t>(sum);
-}
-
-}  // namespace
 
 FileEvent FaultFile::event(FileOperation operation, std::uint64_t offset,
                            std::uint64_t bytes) const {
@@ -52,10 +27,9 @@ Result<std::size_t> FaultFile::read_at(std::uint64_t offset, std::span<std::byte
 Result<std::size_t> FaultFile::read_rotten(std::uint64_t offset, std::span<std::byte> buffer,
                                            const std::optional<Fault>& fault) {
   const std::size_t got = NACRE_TRY(inner_->read_at(offset, buffer));
-  if (fault && got > 0) {
-    SeededRandom draw(context_.plan.seed() ^ offset);
-    const std::uint64_t bit = uniform_below(draw, got * 8);
-    context_.rot.strike(path(), offset + bit / 8, static_cast<std::uint8_t>(1U << (bit % 8)));
+  if (strikes_data(fault) && got > 0) {
+    const FlippedBit bit = flipped_bit(context_.plan.seed(), offset, got);
+    context_.rot.strike(path(), bit.offset, bit.mask);
   }
   context_.rot.apply(path(), offset, buffer.first(got));
   return got;
@@ -65,7 +39,8 @@ Status FaultFile::write_at(std::uint64_t offset, Bytes bytes) {
   const FileEvent write = event(FileOperation::kWrite, offset, bytes.size());
   return context_.perform(write, [&](const std::optional<Fault>& fault) {
     return change_size([&](std::uint64_t end_limit) {
-      return fault ? write_struck(write, bytes, *fault) : write_within(write, bytes, end_limit);
+      return strikes_data(fault) ? write_struck(write, bytes, *fault)
+                                 : write_within(write, bytes, end_limit);
     });
   });
 }
@@ -83,7 +58,7 @@ Status FaultFile::write_struck(const FileEvent& write, Bytes bytes, const Fault&
 Status FaultFile::write_within(const FileEvent& write, Bytes bytes, std::uint64_t end_limit) {
   std::uint64_t room = room_for(write.offset, bytes.size(), end_limit);
   if (room == bytes.size()) return write_and_heal(write.offset, bytes);
-  if (options_.direct) room -= room % kDirectAlignment;
+  if (options_.direct) room -= room % kFaultBlock;
   NACRE_TRY(write_and_heal(write.offset, bytes.first(room)));
   return FaultContext::error_of(write, ENOSPC);
 }
@@ -91,11 +66,11 @@ Status FaultFile::write_within(const FileEvent& write, Bytes bytes, std::uint64_
 // A file opened with O_DIRECT takes whole blocks only, but a tear may lie within one: that block is
 // merged from the new bytes and what is there.
 Status FaultFile::write_prefix(std::uint64_t offset, Bytes prefix) {
-  const std::size_t rest = options_.direct ? prefix.size() % kDirectAlignment : 0;
+  const std::size_t rest = options_.direct ? prefix.size() % kFaultBlock : 0;
   const std::size_t whole = prefix.size() - rest;
   NACRE_TRY(write_and_heal(offset, prefix.first(whole)));
   if (rest == 0) return {};
-  alignas(kDirectAlignment) std::array<std::byte, kDirectAlignment> block{};
+  alignas(kFaultBlock) std::array<std::byte, kFaultBlock> block{};
   static_cast<void>(NACRE_TRY(inner_->read_at(offset + whole, block)));
   std::memcpy(block.data(), prefix.data() + whole, rest);
   return write_and_heal(offset + whole, block);
@@ -103,6 +78,8 @@ Status FaultFile::write_prefix(std::uint64_t offset, Bytes prefix) {
 
 Status FaultFile::write_and_heal(std::uint64_t offset, Bytes bytes) {
   if (bytes.empty()) return {};
+  const bool may_be_lost = context_.plan.plans(FaultEffect::kLostUnsynced) && !options_.data_sync;
+  if (may_be_lost) NACRE_TRY(context_.unsynced.remember(*inner_, offset, bytes.size()));
   NACRE_TRY(inner_->write_at(offset, bytes));
   context_.rot.heal(path(), offset, bytes.size());
   return {};
@@ -144,13 +121,24 @@ Status FaultFile::change_size(Change change) {
 }
 
 Status FaultFile::sync_data() {
-  return context_.perform(event(FileOperation::kSyncData),
-                          [&](const std::optional<Fault>&) { return inner_->sync_data(); });
+  return sync_struck(FileOperation::kSyncData, [&] { return inner_->sync_data(); });
 }
 
 Status FaultFile::sync() {
-  return context_.perform(event(FileOperation::kSync),
-                          [&](const std::optional<Fault>&) { return inner_->sync(); });
+  return sync_struck(FileOperation::kSync, [&] { return inner_->sync(); });
+}
+
+template <class Sync>
+Status FaultFile::sync_struck(FileOperation operation, Sync sync) {
+  const FileEvent syncing = event(operation);
+  return context_.perform(syncing, [&](const std::optional<Fault>& fault) -> Status {
+    if (fault && fault->effect == FaultEffect::kLostUnsynced) {
+      return context_.lose_unsynced(*inner_, syncing, *fault);
+    }
+    NACRE_TRY(sync());
+    context_.unsynced.forget(path());
+    return {};
+  });
 }
 
 Result<std::uint64_t> FaultFile::size() {

@@ -29,6 +29,10 @@ class FaultFile final : public File {
   const std::filesystem::path& path() const noexcept override { return inner_->path(); }
   int native_handle() const noexcept override;
 
+  const FaultContext& context() const noexcept { return context_; }
+  File& inner() const noexcept { return *inner_; }
+  const OpenOptions& options() const noexcept { return options_; }
+
  private:
   FileEvent event(FileOperation operation, std::uint64_t offset = 0, std::uint64_t bytes = 0) const;
   Result<std::size_t> read_rotten(std::uint64_t offset, std::span<std::byte> buffer,
@@ -39,6 +43,8 @@ class FaultFile final : public File {
   Status write_and_heal(std::uint64_t offset, Bytes bytes);
   template <class Change>
   Status change_size(Change change);
+  template <class Sync>
+  Status sync_struck(FileOperation operation, Sync sync);
 
   FaultContext& context_;
   std::unique_ptr<File> inner_;

@@ -72,6 +72,8 @@ Status FaultFileSystem::rename(const std::filesystem::path& from, const std::fil
     return lose_file(*context_, to, [&]() -> Status {
       NACRE_TRY(context_->inner.rename(from, to));
       context_->rot.rename(from, to);
+      context_->unsynced.forget(from);
+      context_->unsynced.forget(to);
       return {};
     });
   });
@@ -82,6 +84,7 @@ Status FaultFileSystem::remove(const std::filesystem::path& path) {
     return lose_file(*context_, path, [&]() -> Status {
       NACRE_TRY(context_->inner.remove(path));
       context_->rot.remove(path);
+      context_->unsynced.forget(path);
       return {};
     });
   });

@@ -1,6 +1,7 @@
 #include "nacre/emulation/fault_plan.h"
 
 #include <array>
+#include <atomic>
 #include <bit>
 #include <deque>
 #include <utility>
@@ -44,6 +45,11 @@ bool effect_fits(const Fault& fault) noexcept {
       return fault.operation == FileOperation::kWrite;
     case FaultEffect::kFlippedBit:
       return fault.operation == FileOperation::kRead;
+    case FaultEffect::kLostUnsynced:
+      return fault.operation == FileOperation::kSync || fault.operation == FileOperation::kSyncData;
+    case FaultEffect::kStuck:
+    case FaultEffect::kSlow:
+      return true;
   }
   return false;
 }
@@ -64,6 +70,9 @@ struct FaultPlan::State {
   std::vector<PlannedFault> faults GUARDED_BY(mutex);
   std::array<std::uint64_t, kFileOperationKinds> counts GUARDED_BY(mutex){};
   std::uint64_t started GUARDED_BY(mutex) = 0;
+  // One bit for each effect. Relaxed: a fault strikes what begins after it was added, and whoever
+  // adds it and begins orders the two.
+  std::atomic<unsigned> effects{0};
   std::deque<FileEvent> trace GUARDED_BY(mutex);
   // Shared, so that a hook that is being called outlives its replacement.
   std::shared_ptr<const std::function<void(const FileEvent&)>> hook GUARDED_BY(mutex);
@@ -120,6 +129,7 @@ std::uint64_t FaultPlan::seed() const noexcept { return state_->seed; }
 std::size_t FaultPlan::add(Fault fault) {
   NACRE_ASSERT(effect_fits(fault));
   NACRE_ASSERT(fault.nth >= 1);
+  state_->effects.fetch_or(1U << static_cast<unsigned>(fault.effect), std::memory_order_relaxed);
   MutexLock lock(state_->mutex);
   state_->faults.push_back(PlannedFault{.fault = std::move(fault)});
   return state_->faults.size() - 1;
@@ -134,6 +144,11 @@ std::uint64_t FaultPlan::hits(std::size_t number) const {
 void FaultPlan::clear() {
   MutexLock lock(state_->mutex);
   for (PlannedFault& planned : state_->faults) planned.active = false;
+}
+
+bool FaultPlan::plans(FaultEffect effect) const noexcept {
+  const unsigned effects = state_->effects.load(std::memory_order_relaxed);
+  return (effects >> static_cast<unsigned>(effect) & 1U) != 0;
 }
 
 void FaultPlan::before_each(std::function<void(const FileEvent&)> hook) {
@@ -164,7 +179,7 @@ std::optional<Fault> FaultPlan::begin(FileEvent& event) {
     MutexLock lock(state_->mutex);
     event.started = ++state_->started;
     ++state_->counts[static_cast<std::size_t>(event.operation)];
-    fault = state_->strike(event);
+    fault = event.fault = state_->strike(event);
     hook = state_->hook;
   }
   if (hook && *hook) (*hook)(event);

@@ -1,5 +1,6 @@
 #include "mmap/segment.h"
 
+#include <cstddef>
 #include <utility>
 
 #include "lib/base/assert.h"
@@ -57,7 +58,7 @@ void Segment::unmap_image() {
   if (writer_region_ == nullptr || writer_region_->synchronous()) return;
   writer_region_ = nullptr;
   MutexLock lock(mutex_);
-  region_.reset();
+  pool_.let_go(std::move(region_));
 }
 
 Result<pmem::Region*> Segment::header_region() {
@@ -79,6 +80,7 @@ Status Segment::write_state(SegmentState next) {
   next.sequence = state_.sequence + 1;
   const SegmentSlot slot = encode_segment_slot(next);
   const std::size_t begin = other * kSegmentSlotBytes;
+  spoil_if_torn(*region, begin);
   region->copy(begin, std::as_bytes(std::span(&slot, 1)));
   // The new slot must be durable before anybody acts on the new state; until then the old slot,
   // which is not touched, stands.
@@ -87,6 +89,19 @@ Status Segment::write_state(SegmentState next) {
   state_ = next;
   slot_ = other;
   return {};
+}
+
+void Segment::spoil_if_torn(pmem::Region& region, std::size_t begin) {
+  // A block is written as a whole.
+  if (!region.synchronous()) return;
+  const Bytes slot = region.load(begin, sizeof(SegmentSlot));
+  if (decode_segment_slot(slot).condition != SlotCondition::kDamaged) return;
+  // A crash has torn a write of this slot, and another one may tear the write to come. Words of the
+  // two together could be the whole of the older one, which nobody has ever acted on: it would
+  // count, as the newest. Without its checksum, which is in one word and no other write's, it
+  // cannot. That word must be gone, durably, before anything of the write to come is there.
+  region.store_u64(begin + offsetof(SegmentSlot, crc), 0);
+  region.fence();
 }
 
 Status Segment::sync_file() {

@@ -80,6 +80,8 @@ class Segment : public std::enable_shared_from_this<Segment> {
 
  private:
   Result<pmem::Region*> header_region();
+  /// The slot at `begin` loses its checksum, durably, when it is neither valid nor blank.
+  static void spoil_if_torn(pmem::Region& region, std::size_t begin);
 
   SegmentPool& pool_;
   SegmentState state_;

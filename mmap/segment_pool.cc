@@ -8,6 +8,7 @@
 #include <cstring>
 #include <memory>
 #include <new>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -19,7 +20,7 @@ namespace {
 constexpr std::string_view kSegmentSuffix = ".seg";
 constexpr std::string_view kTemporarySuffix = ".tmp";
 constexpr std::size_t kIdDigits = 16;
-constexpr std::size_t kFillBytes = std::size_t{256} << 10;
+constexpr std::size_t kFillBytes = std::size_t{1} << 20;
 
 /// Zeroed memory that O_DIRECT accepts.
 class AlignedBuffer {
@@ -172,22 +173,34 @@ Result<std::shared_ptr<Segment>> SegmentPool::take() {
 }
 
 void SegmentPool::prepare() {
+  std::optional<FreeSegment> spare;
   {
     MutexLock lock(mutex_);
-    if (free_.size() + preparing_ >= options_.spare_segments) return;
+    if (free_.size() + preparing_ >= options_.spare_segments) {
+      if (free_.empty() || free_.back().region != nullptr) return;
+      spare = std::move(free_.back());
+      free_.pop_back();
+    }
     ++preparing_;
   }
-  background_.run([this] {
-    auto created = create();
-    // The append path must not pay for mapping either, where the mapping outlives the use.
-    if (created && domain_->info().kind != DomainKind::kBlock) {
-      auto region = map_file(created->state.id, options_.segment_bytes, pmem::MapContent::kFresh);
-      if (region) created->region = std::move(*region);
+  background_.run([this, ready = std::move(spare)]() mutable {
+    if (!ready.has_value()) {
+      if (auto created = create()) ready = *std::move(created);
+    }
+    // The append path must not pay for mapping either.
+    if (ready.has_value()) {
+      auto region = map_file(ready->state.id, options_.segment_bytes, pmem::MapContent::kFresh);
+      if (region) ready->region = std::move(*region);
+      if (ready->region != nullptr) ready->region->populate();
     }
     MutexLock lock(mutex_);
     --preparing_;
-    if (created) free_.push_back(std::move(*created));
+    if (ready.has_value()) free_.push_back(*std::move(ready));
   });
+}
+
+void SegmentPool::let_go(std::shared_ptr<pmem::Region> region) {
+  background_.run([last = std::move(region)]() mutable { last.reset(); });
 }
 
 Result<std::unique_ptr<pmem::Region>> SegmentPool::map_file(SegmentId id, std::size_t bytes,

@@ -87,7 +87,8 @@ class SegmentPool {
   /// Errors: `no_space`, `io`, `unsupported`.
   Result<std::shared_ptr<Segment>> take();
 
-  /// Has the missing spare segments made in the background. A failure there shows up in `take`.
+  /// Has a missing spare segment made in the background, and the next one to be taken mapped. A
+  /// failure there shows up in `take`.
   void prepare();
 
   /// Returns when nothing is being prepared.
@@ -103,6 +104,8 @@ class SegmentPool {
   bool in_child() const noexcept {
     return options_.fork_guard != nullptr && options_.fork_guard->in_child();
   }
+  /// Lets `region` go in the background: unmapping tens of megabytes takes milliseconds.
+  void let_go(std::shared_ptr<pmem::Region> region);
   /// Takes over a segment whose header says "free", durably when `settled`; `region` may be null.
   void give_back(const SegmentState& state, std::size_t slot, bool settled,
                  std::shared_ptr<pmem::Region> region);

@@ -49,6 +49,8 @@ std::string_view log_kind_name(LogKind kind) noexcept {
       return "WAL";
     case LogKind::kMessageLog:
       return "message log";
+    case LogKind::kStore:
+      return "store";
   }
   return "unknown";
 }
@@ -93,7 +95,7 @@ Result<Superblock> read_superblock(FileSystem& file_system,
                         .kind = static_cast<LogKind>(std::uint32_t{file.kind}),
                         .segment_bytes = file.segment_bytes};
   superblock.uuid.bytes = file.common.log_uuid;
-  if (superblock.kind != LogKind::kWal && superblock.kind != LogKind::kMessageLog) {
+  if (superblock.kind < LogKind::kWal || superblock.kind > LogKind::kStore) {
     return damaged_file(path, kFileKind, "unknown kind of log");
   }
   if (!valid_segment_bytes(superblock.segment_bytes)) {

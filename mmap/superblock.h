@@ -21,6 +21,7 @@ inline constexpr std::string_view kSegmentDirectoryName = "segments";
 enum class LogKind : std::uint32_t {
   kWal = 1,
   kMessageLog = 2,
+  kStore = 3,
 };
 
 std::string_view log_kind_name(LogKind kind) noexcept;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -12,6 +13,7 @@ namespace nacre::pmem {
 namespace {
 
 constexpr std::size_t kPageBytes = 4096;
+constexpr std::size_t kPopulateBytes = std::size_t{2} << 20;
 
 }  // namespace
 
@@ -43,6 +45,15 @@ AnonymousMemory& AnonymousMemory::operator=(AnonymousMemory&& other) noexcept {
 
 AnonymousMemory::~AnonymousMemory() {
   if (data_ != nullptr) ::munmap(data_, size_);
+}
+
+void AnonymousMemory::populate() noexcept {
+  // In pieces: one call over it all keeps the process from mapping anything else meanwhile.
+  for (std::size_t begin = 0; begin < size_; begin += kPopulateBytes) {
+    const std::size_t bytes = std::min(kPopulateBytes, size_ - begin);
+    // A kernel before 5.14 does not know the call; the pages then come when they are touched.
+    if (::madvise(data_ + begin, bytes, MADV_POPULATE_WRITE) != 0) return;
+  }
 }
 
 void AnonymousMemory::release(std::size_t begin, std::size_t end) noexcept {

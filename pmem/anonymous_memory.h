@@ -31,6 +31,9 @@ class AnonymousMemory {
   std::size_t size() const noexcept { return size_; }
   Bytes bytes() const noexcept { return {data_, size_}; }
 
+  /// Brings all pages in, zeroed where they were not touched yet.
+  void populate() noexcept;
+
   /// Gives the pages that lie wholly inside [begin, end) back; they read as zeros afterwards.
   void release(std::size_t begin, std::size_t end) noexcept;
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -13,7 +14,9 @@
 #include "lib/base/assert.h"
 #include "lib/base/thread_annotations.h"
 #include "lib/base/try.h"
-#include "pmem/anonymous_memory.h"
+#include "lib/io/io_scheduler.h"
+#include "lib/metrics/prometheus.h"
+#include "pmem/block_device.h"
 #include "pmem/copy_routines.h"
 
 namespace nacre::pmem {
@@ -21,16 +24,25 @@ namespace {
 
 /// As large as one request of most devices; a larger one is split by the kernel anyway.
 constexpr std::size_t kReadChunkBytes = std::size_t{8} << 20;
+/// Commits under way in all regions together.
+constexpr std::size_t kDepth = 128;
+constexpr std::size_t kThreads = 4;
 
 class BlockRegion final : public Region {
  public:
-  BlockRegion(std::unique_ptr<File> file, AnonymousMemory image) noexcept
-      : Region(image.data(), image.size(), /*synchronous=*/false, kBlockBytes),
+  BlockRegion(std::shared_ptr<BlockDevice> device, std::unique_ptr<File> file,
+              std::unique_ptr<BlockImage> image)
+      : Region(image->data(), image->size(), /*synchronous=*/false, kBlockBytes),
+        device_(std::move(device)),
         image_(std::move(image)),
-        file_(std::move(file)) {}
+        file_(std::move(file)),
+        io_file_(device_->scheduler().backend(), *file_) {}
+  ~BlockRegion() override { device_->give_back(std::move(image_)); }
+  BlockRegion(const BlockRegion&) = delete;
+  BlockRegion& operator=(const BlockRegion&) = delete;
 
   /// Reads the file into the image.
-  Status load() {
+  Status fill_image() {
     for (std::size_t offset = 0; offset < size();) {
       const std::size_t wanted = std::min(kReadChunkBytes, size() - offset);
       const std::size_t got = NACRE_TRY(file_->read_at(offset, std::span(data() + offset, wanted)));
@@ -43,6 +55,8 @@ class BlockRegion final : public Region {
     }
     return {};
   }
+
+  void populate() override { image_->settle_in(device_->scheduler().backend()); }
 
   void copy(std::size_t offset, Bytes source) noexcept override {
     check_range(offset, source.size());
@@ -78,17 +92,27 @@ class BlockRegion final : public Region {
   void fence() noexcept override {}
 
   Result<Ticket> commit(std::size_t begin, std::size_t end) override {
-    NACRE_ASSERT(begin <= end && end <= size());
-    // Pairs with the release in `poison`: whoever sees the flag sees the error.
-    if (poisoned_.load(std::memory_order_acquire)) return first_error();
+    if (Status usable = check_commit(begin, end); !usable) return usable.error();
     if (begin == end) return Ticket{0};
-    begin -= begin % kBlockBytes;
-    end += -end % kBlockBytes;
-    // O_DSYNC: the blocks, and what it takes to find them, are durable when the write returns.
-    if (Status written = file_->write_at(begin, Bytes(data() + begin, end - begin)); !written) {
+    const Range blocks = blocks_around(begin, end);
+    // By this thread, past the queue: its caller may hold locks that a callback of the queue takes.
+    if (Status written = file_->write_at(blocks.begin, bytes_of(blocks)); !written) {
       return poison(std::move(written).error());
     }
     return Ticket{0};
+  }
+
+  void commit_then(std::size_t begin, std::size_t end, CommitDriver driver,
+                   CommitCallback done) override {
+    const Status usable = check_commit(begin, end);
+    if (begin == end) return done(usable);
+    IoRequest write = write_request(blocks_around(begin, end));
+    auto tell = [this, told = std::move(done)](IoCompletion ended) mutable {
+      told(ended.status ? Status() : Status(poison(std::move(ended.status).error())));
+    };
+    if (usable) return device_->begin(std::move(write), driver, std::move(tell));
+    // Not told here and now: a thread that drives may sleep until this commit ends.
+    device_->fail(std::move(write), usable.error(), driver, std::move(tell));
   }
 
   Status wait(Ticket ticket) override {
@@ -99,6 +123,36 @@ class BlockRegion final : public Region {
  private:
   void check_range(std::size_t offset, std::size_t bytes) const noexcept {
     NACRE_ASSERT(offset <= size() && bytes <= size() - offset);
+  }
+
+  Status check_commit(std::size_t begin, std::size_t end) EXCLUDES(mutex_) {
+    NACRE_ASSERT(begin <= end && end <= size());
+    // Pairs with the release in `poison`: whoever sees the flag sees the error.
+    if (poisoned_.load(std::memory_order_acquire)) return first_error();
+    return {};
+  }
+
+  struct Range {
+    std::size_t begin;
+    std::size_t end;
+  };
+  static Range blocks_around(std::size_t begin, std::size_t end) noexcept {
+    return {begin - begin % kBlockBytes, end + -end % kBlockBytes};
+  }
+  std::span<std::byte> bytes_of(Range range) const noexcept {
+    return {data() + range.begin, range.end - range.begin};
+  }
+
+  /// The file is open with O_DSYNC: the blocks, and what it takes to find them, are durable when
+  /// the write has ended.
+  IoRequest write_request(Range blocks) const {
+    IoRequest write;
+    write.kind = IoKind::kWrite;
+    write.io_class = IoClass::kLog;
+    write.file = &io_file_;
+    write.offset = blocks.begin;
+    write.buffers.push_back(IoBuffer::borrow(bytes_of(blocks), image_->slot()));
+    return write;
   }
 
   /// Keeps `error` unless another thread's came first; returns the one kept.
@@ -114,8 +168,10 @@ class BlockRegion final : public Region {
     return *first_error_;
   }
 
-  const AnonymousMemory image_;
+  const std::shared_ptr<BlockDevice> device_;
+  std::unique_ptr<BlockImage> image_;
   const std::unique_ptr<File> file_;
+  const IoFile io_file_;
   std::atomic<bool> poisoned_ = false;
   Mutex mutex_;
   std::optional<Error> first_error_ GUARDED_BY(mutex_);
@@ -123,7 +179,10 @@ class BlockRegion final : public Region {
 
 class BlockDomain final : public Domain {
  public:
-  explicit BlockDomain(DomainInfo info) : info_(std::move(info)) { info_.copy_routine = "memcpy"; }
+  BlockDomain(DomainInfo info, std::shared_ptr<BlockDevice> device)
+      : info_(std::move(info)), device_(std::move(device)) {
+    info_.copy_routine = "memcpy";
+  }
 
   const DomainInfo& info() const noexcept override { return info_; }
   OpenOptions open_options() const noexcept override {
@@ -144,21 +203,65 @@ class BlockDomain final : public Domain {
                    fmt::format("the file has {} bytes, {} are to be mapped", file_bytes, bytes))
           .with_path(path);
     }
-    auto region = std::make_unique<BlockRegion>(
-        std::move(file), NACRE_TRY(AnonymousMemory::create(bytes, MemoryUse::kDense, path)));
-    if (content == MapContent::kKeep) NACRE_TRY(region->load());
+    auto region = std::make_unique<BlockRegion>(device_, std::move(file),
+                                                NACRE_TRY(device_->take_image(bytes, path)));
+    if (content == MapContent::kKeep) NACRE_TRY(region->fill_image());
     return region;
+  }
+
+  bool drive(const std::function<bool()>& done) override {
+    return device_->scheduler().drive(done);
+  }
+  Status hold(File& lock) override { return device_->hold(lock); }
+  void let_go(File& lock) noexcept override { device_->let_go(lock); }
+  const IoBackendInfo* io() const noexcept override {
+    return &device_->scheduler().backend().info();
+  }
+  std::string metrics() const override {
+    PrometheusWriter writer;
+    device_->scheduler().write_io_metrics(writer);
+    return writer.text();
   }
 
  private:
   DomainInfo info_;
+  const std::shared_ptr<BlockDevice> device_;
 };
+
+/// For as long as the domain lives.
+Result<std::shared_ptr<IoBackend>> borrow(IoBackend& backend) {
+  if (backend.single_thread()) {
+    return Error(ErrorCode::kInvalidArgument,
+                 "the engine for file I/O was made with `single_thread`, and a log calls it from "
+                 "several threads; make one without");
+  }
+  if (!backend.claim()) {
+    return Error(ErrorCode::kBusy, "the engine for file I/O serves another log; make one for each");
+  }
+  return std::shared_ptr<IoBackend>(&backend, [](IoBackend* given) { given->release(); });
+}
+
+Result<std::shared_ptr<IoBackend>> find_backend(FileSystem& file_system, const BlockIo& io) {
+  if (io.backend != nullptr) return borrow(*io.backend);
+  // A file system that stands in for the kernel's, and an executor without threads, meet one
+  // operation after the other, in an order that can be had again.
+  const bool kernel = dynamic_cast<PosixFileSystem*>(&file_system) != nullptr;
+  const bool threads = kernel && io.executor == nullptr;
+  const bool as_asked = io.executor == nullptr || io.engine != IoEngine::kAuto;
+  return NACRE_TRY(make_io_backend(file_system, {.engine = as_asked ? io.engine : IoEngine::kPosix,
+                                                 .depth = kDepth,
+                                                 .threads = threads ? kThreads : std::size_t{0},
+                                                 .reason = io.engine_reason}));
+}
 
 }  // namespace
 
-std::unique_ptr<Domain> make_block_domain(DomainInfo info) {
+Result<std::unique_ptr<Domain>> make_block_domain(DomainInfo info, FileSystem& file_system,
+                                                  const BlockIo& io) {
   NACRE_ASSERT(info.kind == DomainKind::kBlock);
-  return std::make_unique<BlockDomain>(std::move(info));
+  auto backend = NACRE_TRY(find_backend(file_system, io));
+  return std::make_unique<BlockDomain>(std::move(info),
+                                       std::make_shared<BlockDevice>(std::move(backend), io));
 }
 
 }  // namespace nacre::pmem

@@ -124,10 +124,12 @@ Result<DomainInfo> decide_domain(const DirectoryProbe& probe, DomainRequest requ
 
 Result<std::unique_ptr<Domain>> choose_domain(FileSystem& file_system,
                                               const std::filesystem::path& directory,
-                                              DomainRequest request) {
+                                              DomainRequest request, const BlockIo& io) {
   const DirectoryProbe probe = NACRE_TRY(probe_directory(file_system, directory));
   DomainInfo info = NACRE_TRY(decide_domain(probe, request));
-  if (info.kind == DomainKind::kBlock) return make_block_domain(std::move(info));
+  if (info.kind == DomainKind::kBlock) {
+    return make_block_domain(std::move(info), file_system, io);
+  }
   return make_mapped_domain(std::move(info));
 }
 

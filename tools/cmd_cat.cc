@@ -4,19 +4,18 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstdint>
 #include <limits>
 #include <memory>
 #include <string>
-#include <system_error>
 
 #include "lib/base/endian.h"
 #include "lib/base/try.h"
+#include "lib/codec/json_writer.h"
 #include "nacre/log.h"
 #include "tools/command.h"
 #include "tools/interrupt.h"
-#include "tools/json_writer.h"
+#include "tools/key_text.h"
 #include "tools/log_directory.h"
 #include "tools/output.h"
 #include "tools/text.h"
@@ -44,15 +43,6 @@ struct CatOptions {
   CatFormat format = CatFormat::kLines;
   bool json = false;
 };
-
-void put_bytes(JsonWriter& json, std::string_view name, Bytes bytes) {
-  const std::string_view text = as_text(bytes);
-  if (is_utf8(text)) {
-    json.field(name, text);
-  } else {
-    json.field(fmt::format("{}_base64", name), base64(bytes));
-  }
-}
 
 std::string json_line(const MessageView& message) {
   JsonWriter json;
@@ -121,58 +111,41 @@ Result<ExitCode> run_cat(const CatOptions& options) {
   return ExitCode::kOk;
 }
 
-/// Adds an option that takes a whole number up to `largest`. CLI11's own conversion takes "-1" for
-/// 2^64-1, and nothing at all for 0. Lifetime: `target` outlives the parsing.
-CLI::Option* add_number(CLI::App& app, const std::string& name, std::uint64_t& target,
-                        std::uint64_t largest, const std::string& description) {
-  const auto take = [name, &target, largest](const std::string& given) {
-    std::uint64_t number = 0;
-    const char* const end = given.data() + given.size();
-    const auto [stop, fault] = std::from_chars(given.data(), end, number);
-    if (fault != std::errc() || stop != end || number > largest) {
-      throw CLI::ValidationError(
-          name, fmt::format("'{}' is not a whole number from 0 to {}", given, largest));
-    }
-    target = number;
-  };
-  return app.add_option_function<std::string>(name, take, description);
-}
-
 }  // namespace
 
-Command add_cat(CLI::App& app) {
+Command add_cat(CommandLine app) {
   auto options = std::make_shared<CatOptions>();
-  CLI::App* command = app.add_subcommand(
+  CommandLine command = app.add_subcommand(
       "cat", "Print the messages of a topic, also while another process is writing it");
-  command->add_option("DIR", options->directory, "The log's directory")->required();
-  command->add_option("TOPIC", options->topic, "The topic")->required();
-  command->add_option("--partition", options->partition, "Which partition (0)")->option_text("N");
-  CLI::Option* from =
-      add_number(*command, "--from", options->from, kLargestOffset,
+  command.add_option("DIR", options->directory, "The log's directory").required();
+  command.add_option("TOPIC", options->topic, "The topic").required();
+  command.add_option("--partition", options->partition, "Which partition (0)").option_text("N");
+  CommandOption from =
+      add_number(command, "--from", options->from, kLargestOffset,
                  "Begin at this offset (the oldest there is); beyond the end there is nothing, and "
                  "--follow waits for it")
-          ->option_text("N");
-  add_number(*command, "--count", options->count, kAllMessages,
+          .option_text("N");
+  add_number(command, "--count", options->count, kAllMessages,
              "Stop after this many messages (all)")
-      ->option_text("N");
-  command->add_flag("--follow", options->follow,
-                    "At the end wait for more, until Ctrl-C or until the reader goes away");
-  CLI::Option* records =
+      .option_text("N");
+  command.add_flag("--follow", options->follow,
+                   "At the end wait for more, until Ctrl-C or until the reader goes away");
+  CommandOption records =
       add_choice<CatFormat>(
-          *command, "--records", options->format,
+          command, "--records", options->format,
           {{"lines", CatFormat::kLines},
            {"stanzas", CatFormat::kStanzas},
            {"length-prefixed", CatFormat::kLengthPrefixed},
            {"raw", CatFormat::kRaw}},
           "What separates values: 'lines' (the default), 'stanzas' (a blank line), "
           "'length-prefixed' (exact copies for machines), or 'raw' (nothing)")
-          ->option_text("FORMAT");
+          .option_text("FORMAT");
   command
-      ->add_flag("--json", options->json,
-                 "One JSON object a line: offset, time, key and value (base64 where not UTF-8)")
-      ->excludes(records);
-  return {.app = command, .run = [options, from] {
-            options->from_given = from->count() > 0;
+      .add_flag("--json", options->json,
+                "One JSON object a line: offset, time, key and value (base64 where not UTF-8)")
+      .excludes(records);
+  return {.line = command, .run = [options, from] {
+            options->from_given = from.given();
             return run_cat(*options);
           }};
 }

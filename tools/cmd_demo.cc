@@ -233,27 +233,27 @@ Result<ExitCode> run_demo(const DemoOptions& options) {
 
 }  // namespace
 
-Command add_demo(CLI::App& app) {
+Command add_demo(CommandLine app) {
   auto options = std::make_shared<DemoOptions>();
-  CLI::App* command = app.add_subcommand(
+  CommandLine command = app.add_subcommand(
       "demo", "Feed real records to a log, kill the writer again and again, count what is lost");
-  command->add_option("FILE", options->input,
-                      "Records: the lines of this file (this machine's package records)");
+  command.add_option("FILE", options->input,
+                     "Records: the lines of this file (this machine's package records)");
   command
-      ->add_option("--dir", options->directory,
-                   "A new or empty directory for it (nacre-demo in ./build, $TMPDIR or /var/tmp)")
-      ->option_text("DIR");
-  command->add_option("--kills", options->kills, "How often to kill the writer (5)")
-      ->check(CLI::Range(0U, 10'000U).description(""))
-      ->option_text("N");
-  CLI::Option* seed =
-      command->add_option("--seed", options->seed, "Choose the moments as an earlier run did")
-          ->option_text("S");
-  add_durability_option(*command, options->durability);
-  command->add_flag("--keep", options->keep, "Also keep the copy of the source and the figures");
-  add_json_flag(*command, options->json);
-  return {.app = command, .run = [options, seed] {
-            options->seed_given = seed->count() > 0;
+      .add_option("--dir", options->directory,
+                  "A new or empty directory for it (nacre-demo in ./build, $TMPDIR or /var/tmp)")
+      .option_text("DIR");
+  command.add_option("--kills", options->kills, "How often to kill the writer (5)")
+      .range(0, 10'000)
+      .option_text("N");
+  CommandOption seed =
+      command.add_option("--seed", options->seed, "Choose the moments as an earlier run did")
+          .option_text("S");
+  add_durability_option(command, options->durability);
+  command.add_flag("--keep", options->keep, "Also keep the copy of the source and the figures");
+  add_json_flag(command, options->json);
+  return {.line = command, .run = [options, seed] {
+            options->seed_given = seed.given();
             return run_demo(*options);
           }};
 }

@@ -9,11 +9,13 @@
 #include <vector>
 
 #include "lib/base/try.h"
+#include "lib/codec/json_writer.h"
+#include "mmap/superblock.h"
+#include "nacre/file_system.h"
 #include "nacre/pmem.h"
 #include "nacre/version.h"
 #include "tools/command.h"
 #include "tools/diagnosis.h"
-#include "tools/json_writer.h"
 #include "tools/log_directory.h"
 #include "tools/machine_probe.h"
 #include "tools/output.h"
@@ -111,9 +113,21 @@ Facts choice_facts(const Diagnosis& diagnosis) {
   return facts;
 }
 
+/// What of nacre's is there; empty when nothing is.
+std::string held_text(const std::filesystem::path& directory) {
+  PosixFileSystem file_system;
+  const auto superblock = read_superblock(file_system, directory);
+  if (superblock) return std::string(log_kind_name(superblock->kind));
+  if (superblock.error().code() == ErrorCode::kNotFound) return {};
+  return fmt::format("log that cannot be opened: {}", superblock.error().message());
+}
+
 Facts directory_facts(const Diagnosis& diagnosis) {
   const pmem::DirectoryProbe& probe = diagnosis.directory;
   Facts facts;
+  if (const std::string held = held_text(probe.directory); !held.empty()) {
+    facts.add("holds", "a " + held);
+  }
   facts.add("file system", fmt::format("{}{}, {} free", probe.file_system.name,
                                        probe.file_system.in_memory ? " (in memory)" : "",
                                        format_bytes(diagnosis.free_bytes)));
@@ -165,6 +179,18 @@ Facts io_uring_facts(const IoUringProbe& probe) {
   return facts;
 }
 
+Facts io_engine_facts(const IoBackendInfo& engine) {
+  Facts facts;
+  facts.add("engine", std::string(engine.name));
+  facts.add("  because", engine.reason);
+  for (const IoFeature& feature : engine.features) {
+    facts.add(std::string(feature.name),
+              feature.on ? feature.reason.empty() ? "on" : "on; " + feature.reason
+                         : "off: " + feature.reason);
+  }
+  return facts;
+}
+
 Status print_text(const Diagnosis& diagnosis) {
   constexpr std::size_t kIndent = 2;
   const std::size_t width = std::min<std::size_t>(terminal_width(1), 100);
@@ -177,6 +203,7 @@ Status print_text(const Diagnosis& diagnosis) {
   text += "This directory\n" + directory_facts(diagnosis).render(kIndent, width) + "\n";
   text += "This machine\n" + machine_facts(diagnosis).render(kIndent, width) + "\n";
   text += "io_uring\n" + io_uring_facts(diagnosis.io_uring).render(kIndent, width) + "\n";
+  text += "File I/O\n" + io_engine_facts(diagnosis.io_engine).render(kIndent, width) + "\n";
   text += "Advice\n";
   if (diagnosis.advice.empty()) text += "  None: nothing here stands in nacre's way.\n";
   for (const std::string& advice : diagnosis.advice) {
@@ -216,6 +243,7 @@ void put_directory(JsonWriter& json, const Diagnosis& diagnosis) {
       .field("free_bytes", diagnosis.free_bytes)
       .field("mappable", probe.mappable)
       .field("direct_sync_writes", !probe.direct_write_error.has_value());
+  if (const std::string held = held_text(probe.directory); !held.empty()) json.field("holds", held);
   if (probe.mappable) {
     json.field("map_sync", probe.persistence.map_sync_errno == 0);
     if (probe.persistence.pmem2_granularity) {
@@ -264,6 +292,21 @@ void put_io_uring(JsonWriter& json, const IoUringProbe& probe) {
   json.field("registered_buffers", probe.registered_buffers).end_object();
 }
 
+void put_io_engine(JsonWriter& json, const IoBackendInfo& engine) {
+  json.key("io_engine")
+      .begin_object()
+      .field("name", engine.name)
+      .field("reason", engine.reason)
+      .key("features")
+      .begin_array();
+  for (const IoFeature& feature : engine.features) {
+    json.begin_object().field("name", feature.name).field("on", feature.on);
+    if (!feature.reason.empty()) json.field("reason", feature.reason);
+    json.end_object();
+  }
+  json.end_array().end_object();
+}
+
 Status print_json(const Diagnosis& diagnosis) {
   JsonWriter json;
   json.begin_object().field("version", NACRE_VERSION_STRING);
@@ -272,6 +315,7 @@ Status print_json(const Diagnosis& diagnosis) {
   put_directory(json, diagnosis);
   put_machine(json, diagnosis);
   put_io_uring(json, diagnosis.io_uring);
+  put_io_engine(json, diagnosis.io_engine);
   json.key("advice").begin_array();
   for (const std::string& advice : diagnosis.advice) json.value(advice);
   json.end_array().end_object();
@@ -298,13 +342,13 @@ Result<ExitCode> run_doctor(const DoctorOptions& options) {
 
 }  // namespace
 
-Command add_doctor(CLI::App& app) {
+Command add_doctor(CommandLine app) {
   auto options = std::make_shared<DoctorOptions>();
-  CLI::App* command = app.add_subcommand(
+  CommandLine command = app.add_subcommand(
       "doctor", "Show what this machine and a directory offer, and what nacre would choose");
-  command->add_option("PATH", options->path, "Where a log is or would be (here)");
-  add_json_flag(*command, options->json);
-  return {.app = command, .run = [options] { return run_doctor(*options); }};
+  command.add_option("PATH", options->path, "Where a log is or would be (here)");
+  add_json_flag(command, options->json);
+  return {.line = command, .run = [options] { return run_doctor(*options); }};
 }
 
 }  // namespace nacre::tools

@@ -1,4 +1,4 @@
-// nacre dump: any file of a log, header and records, for a person.
+// nacre dump: any file of a log or a store, header and records, for a person.
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -12,14 +12,15 @@
 #include <string>
 
 #include "lib/base/try.h"
+#include "lib/codec/json_writer.h"
 #include "lib/log/catalog.h"
 #include "mmap/superblock.h"
 #include "nacre/file_system.h"
 #include "tools/command.h"
-#include "tools/json_writer.h"
 #include "tools/output.h"
 #include "tools/segment_dump.h"
 #include "tools/table.h"
+#include "tools/table_dump.h"
 #include "tools/text.h"
 #include "wal/lane_registry.h"
 
@@ -172,6 +173,8 @@ Result<ExitCode> run_dump(const DumpOptions& options) {
     NACRE_TRY(dump_lanes(file_system, options, uuid_in(beginning)));
   } else if (name == "LOCK") {
     NACRE_TRY(dump_lock(options, beginning));
+  } else if (NACRE_TRY(looks_like_table(file_system, path))) {
+    return dump_table(file_system, path, {.count = options.segment.count, .json = options.json});
   } else if (NACRE_TRY(looks_like_segment(file_system, path))) {
     SegmentDumpOptions segment = options.segment;
     segment.json = options.json;
@@ -184,16 +187,19 @@ Result<ExitCode> run_dump(const DumpOptions& options) {
 
 }  // namespace
 
-Command add_dump(CLI::App& app) {
+Command add_dump(CommandLine app) {
   auto options = std::make_shared<DumpOptions>();
-  CLI::App* command =
-      app.add_subcommand("dump", "Show a file of a log: its header and its records");
-  command->add_option("FILE", options->file, "A segment, SUPERBLOCK, CATALOG, LANES or LOCK")
-      ->required();
-  command->add_option("--count", options->segment.count, "Of a segment, this many frames (all)")
-      ->option_text("N");
-  add_json_flag(*command, options->json);
-  return {.app = command, .run = [options] { return run_dump(*options); }};
+  CommandLine command =
+      app.add_subcommand("dump", "Show a file of a log or store: its header and its records");
+  command
+      .add_option("FILE", options->file, "A segment, a table, SUPERBLOCK, CATALOG, LANES or LOCK")
+      .required();
+  command
+      .add_option("--count", options->segment.count,
+                  "Of a segment or table, this many frames or entries (all)")
+      .option_text("N");
+  add_json_flag(command, options->json);
+  return {.line = command, .run = [options] { return run_dump(*options); }};
 }
 
 }  // namespace nacre::tools

@@ -9,13 +9,13 @@
 #include <vector>
 
 #include "lib/base/try.h"
+#include "lib/codec/json_writer.h"
 #include "nacre/log.h"
 #include "tools/byte_source.h"
 #include "tools/command.h"
 #include "tools/ingest_options.h"
 #include "tools/ingestor.h"
 #include "tools/interrupt.h"
-#include "tools/json_writer.h"
 #include "tools/log_directory.h"
 #include "tools/output.h"
 #include "tools/progress.h"
@@ -58,8 +58,9 @@ Status print_json(const IngestOptions& options, const Log& log, const Summary& s
       .field("p99_9", stats.latency.percentile(99.9))
       .end_object();
   json.field("domain", domain_name(log.domain().kind))
-      .field("survives_power_loss", log.domain().survives_power_loss)
-      .end_object();
+      .field("survives_power_loss", log.domain().survives_power_loss);
+  if (log.io() != nullptr) json.field("io_engine", log.io()->name);
+  json.end_object();
   return print_out(json.text() + "\n");
 }
 
@@ -91,6 +92,7 @@ Status print_text(const IngestOptions& options, const Log& log, const Summary& s
   }
   facts.add("domain", fmt::format("{}: acknowledged records survive {}",
                                   domain_name(log.domain().kind), survival_text(log.domain())));
+  if (log.io() != nullptr) facts.add("written by", describe(*log.io()));
   return print_out(facts.render());
 }
 
@@ -156,7 +158,12 @@ Result<ExitCode> run_ingest(const IngestOptions& options) {
 
   const std::uint64_t open_ns = clock.monotonic_ns();
   Log log = NACRE_TRY(Log::open(options.directory, {.segment_bytes = options.segment_bytes,
-                                                    .domain = domain_request(options.durability)}));
+                                                    .domain = domain_request(options.durability),
+                                                    .io_engine = options.engine}));
+  if (options.engine != IoEngine::kAuto && log.io() == nullptr && !options.quiet) {
+    fmt::print(stderr,
+               "nacre: --engine is ignored: this log is written by storing into mapped files\n");
+  }
   stats->opening_ns = clock.monotonic_ns() - open_ns;
   stats->recovery_ns = log.recovery().duration_ns;
   const Topic topic = NACRE_TRY(log.open_or_create_topic(options.topic, options.partition + 1));
@@ -193,7 +200,7 @@ std::string_view record_format_name(RecordFormat format) noexcept {
   return "lines";
 }
 
-void add_record_format_option(CLI::App& app, RecordFormat& format) {
+void add_record_format_option(CommandLine app, RecordFormat& format) {
   std::vector<std::pair<std::string, RecordFormat>> words;
   for (const RecordFormat known :
        {RecordFormat::kLines, RecordFormat::kStanzas, RecordFormat::kLengthPrefixed}) {
@@ -202,43 +209,41 @@ void add_record_format_option(CLI::App& app, RecordFormat& format) {
   add_choice(app, "--records", format, std::move(words),
              "How the input is cut: 'lines' (the default), 'stanzas' (paragraphs between blank "
              "lines), or 'length-prefixed' (32-bit little-endian length, then bytes)")
-      ->option_text("FORMAT");
+      .option_text("FORMAT");
 }
 
-Command add_ingest(CLI::App& app) {
+Command add_ingest(CommandLine app) {
   auto options = std::make_shared<IngestOptions>();
-  CLI::App* command = app.add_subcommand("ingest", "Append the records of a file to a topic");
-  command->add_option("DIR", options->directory, "The log's directory; created when missing")
-      ->required();
-  command->add_option("TOPIC", options->topic, "The topic; created when missing")->required();
-  command->add_option("FILE", options->input, "The input; '-' or nothing is standard input");
-  add_record_format_option(*command, options->format);
-  add_durability_option(*command, options->durability);
-  command->add_option("--partition", options->partition, "Which partition (0)")
-      ->check(CLI::Range(0U, 1023U).description(""))
-      ->option_text("N");
+  CommandLine command = app.add_subcommand("ingest", "Append the records of a file to a topic");
+  command.add_option("DIR", options->directory, "The log's directory; created when missing")
+      .required();
+  command.add_option("TOPIC", options->topic, "The topic; created when missing").required();
+  command.add_option("FILE", options->input, "The input; '-' or nothing is standard input");
+  add_record_format_option(command, options->format);
+  add_durability_option(command, options->durability);
+  add_engine_option(command, options->engine);
+  command.add_option("--partition", options->partition, "Which partition (0)")
+      .range(0, 1023)
+      .option_text("N");
+  command.add_size("--segment-bytes", options->segment_bytes,
+                   "Bytes of a segment file of a new log, such as 16MiB (64MiB)");
   command
-      ->add_option("--segment-bytes", options->segment_bytes,
-                   "Bytes of a segment file of a new log, such as 16MiB (64MiB)")
-      ->transform(CLI::AsSizeValue(false).description(""))
-      ->option_text("N");
+      .add_option("--window", options->window_records,
+                  "Records that may wait for their acknowledgement at once (1024)")
+      .range(1, 1 << 20)
+      .option_text("N");
+  command.add_flag("--resume", options->resume,
+                   "Pass over as many records of the input as the partition holds");
   command
-      ->add_option("--window", options->window_records,
-                   "Records that may wait for their acknowledgement at once (1024)")
-      ->check(CLI::Range(1U, 1U << 20).description(""))
-      ->option_text("N");
-  command->add_flag("--resume", options->resume,
-                    "Pass over as many records of the input as the partition holds");
-  command
-      ->add_option("--acks", options->acks,
-                   "Write a line with the durable watermark to this file descriptor (a number) or "
-                   "file each time it moves")
-      ->option_text("FD|FILE");
-  command->add_option("--stats", options->stats_file, "Keep figures in this file, for demo")
-      ->group("");
-  command->add_flag("--quiet", options->quiet, "Print nothing but errors");
-  add_json_flag(*command, options->json);
-  return {.app = command, .run = [options] { return run_ingest(*options); }};
+      .add_option("--acks", options->acks,
+                  "Write a line with the durable watermark to this file descriptor (a number) or "
+                  "file each time it moves")
+      .option_text("FD|FILE");
+  command.add_option("--stats", options->stats_file, "Keep figures in this file, for demo")
+      .hidden();
+  command.add_flag("--quiet", options->quiet, "Print nothing but errors");
+  add_json_flag(command, options->json);
+  return {.line = command, .run = [options] { return run_ingest(*options); }};
 }
 
 }  // namespace nacre::tools

@@ -3,16 +3,21 @@
 #include <fmt/format.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "lib/base/try.h"
+#include "lib/codec/json_writer.h"
 #include "lib/metrics/prometheus.h"
+#include "mmap/superblock.h"
 #include "nacre/log.h"
+#include "nacre/store.h"
 #include "tools/command.h"
-#include "tools/json_writer.h"
+#include "tools/key_text.h"
 #include "tools/log_directory.h"
 #include "tools/output.h"
+#include "tools/store_stat.h"
 #include "tools/table.h"
 #include "tools/text.h"
 
@@ -23,6 +28,9 @@ struct StatOptions {
   std::string directory;
   bool json = false;
   bool metrics = false;
+  StatRange range = {.keyspace = std::string(kDefaultKeyspace), .from = {}, .to = {}};
+  bool has_range = false;
+  bool hex = false;
 };
 
 struct LogSummary {
@@ -102,8 +110,30 @@ Status print_metrics(const LogSummary& log) {
   return print_out(writer.text());
 }
 
+StatFormat format_of(const StatOptions& options) {
+  if (options.metrics) return StatFormat::kMetrics;
+  return options.json ? StatFormat::kJson : StatFormat::kText;
+}
+
+Result<std::optional<StatRange>> range_of(const StatOptions& options) {
+  std::optional<StatRange> range;
+  if (!options.has_range) return range;
+  range = options.range;
+  range->from = NACRE_TRY(given_bytes("--from", range->from, options.hex));
+  range->to = NACRE_TRY(given_bytes("--to", range->to, options.hex));
+  return range;
+}
+
 Result<ExitCode> run_stat(const StatOptions& options) {
   NACRE_TRY(check_is_directory(options.directory));
+  PosixFileSystem file_system;
+  const auto superblock = read_superblock(file_system, options.directory);
+  if (superblock && superblock->kind == LogKind::kStore) {
+    const auto range = NACRE_TRY(range_of(options));
+    NACRE_TRY(
+        print_store_stat(file_system, options.directory, *superblock, format_of(options), range));
+    return ExitCode::kOk;
+  }
   LogView view = NACRE_TRY(LogView::open(options.directory));
   const LogSummary log = {.uuid = view.uuid().to_string(),
                           .segment_bytes = view.segment_bytes(),
@@ -121,16 +151,33 @@ Result<ExitCode> run_stat(const StatOptions& options) {
 
 }  // namespace
 
-Command add_stat(CLI::App& app) {
+Command add_stat(CommandLine app) {
   auto options = std::make_shared<StatOptions>();
-  CLI::App* command = app.add_subcommand("stat", "Show topics, offsets and sizes of a log");
-  command->add_option("DIR", options->directory, "The log's directory")->required();
-  add_json_flag(*command, options->json);
+  CommandLine command =
+      app.add_subcommand("stat", "Show what a log or a store holds: topics or keyspaces, sizes");
+  command.add_option("DIR", options->directory, "The directory of a log or a store").required();
+  add_json_flag(command, options->json);
   command
-      ->add_flag("--metrics", options->metrics,
-                 "As text for Prometheus, such as for its textfile collector")
-      ->excludes("--json");
-  return {.app = command, .run = [options] { return run_stat(*options); }};
+      .add_flag("--metrics", options->metrics,
+                "As text for Prometheus, such as for its textfile collector")
+      .excludes(command.option("--json"));
+  CommandOption from =
+      command
+          .add_option("--from", options->range.from, "Of a store, tell the size of the keys from")
+          .option_text("KEY");
+  CommandOption to =
+      command.add_option("--to", options->range.to, "this one on up to, not including, that one")
+          .option_text("KEY");
+  from.needs(to);
+  to.needs(from);
+  command.add_option("--keyspace", options->range.keyspace, "in this keyspace (default)")
+      .needs(from)
+      .option_text("NAME");
+  command.add_flag("--hex", options->hex, "The keys are hexadecimal").needs(from);
+  return {.line = command, .run = [options, from] {
+            options->has_range = from.given();
+            return run_stat(*options);
+          }};
 }
 
 }  // namespace nacre::tools

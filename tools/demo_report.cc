@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "tools/json_writer.h"
+#include "lib/codec/json_writer.h"
 #include "tools/table.h"
 #include "tools/text.h"
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "lib/base/try.h"
@@ -14,6 +15,17 @@ namespace {
 // What a handful of lanes wants to register with the kernel: their images of 4 MiB and the buffers
 // of the ring.
 constexpr std::uint64_t kComfortableMemlockBytes = std::uint64_t{64} << 20;
+
+/// What a log gets whose user asks for nothing in particular.
+Result<IoBackendInfo> probe_io_engine(FileSystem& file_system) {
+  IoBackendInfo info = NACRE_TRY(make_io_backend(file_system))->info();
+  const auto files = std::ranges::find(info.features, "registered_files", &IoFeature::name);
+  if (files == info.features.end() || files->on) return info;
+  IoBackendInfo posix =
+      NACRE_TRY(make_io_backend(file_system, {.engine = IoEngine::kPosix}))->info();
+  posix.reason = fmt::format("a log's lock has to be registered with io_uring: {}", files->reason);
+  return posix;
+}
 
 }  // namespace
 
@@ -31,7 +43,8 @@ Result<Diagnosis> examine(const std::filesystem::path& directory) {
                       .cpu = pmem::probe_cpu(),
                       .kernel = probe_kernel(),
                       .memory = probe_memory(),
-                      .io_uring = probe_io_uring()};
+                      .io_uring = probe_io_uring(),
+                      .io_engine = NACRE_TRY(probe_io_engine(file_system))};
   diagnosis.advice = find_advice(diagnosis);
   return diagnosis;
 }

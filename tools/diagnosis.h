@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "nacre/io.h"
 #include "nacre/pmem.h"
 #include "nacre/result.h"
 #include "pmem/probe.h"
@@ -23,6 +24,7 @@ struct Diagnosis {
   KernelProbe kernel;
   MemoryProbe memory;
   IoUringProbe io_uring;
+  IoBackendInfo io_engine;  // What file I/O is carried out with.
   std::vector<std::string> advice = {};
 };
 

@@ -17,6 +17,7 @@ struct IngestOptions {
   std::string input = "-";
   RecordFormat format = RecordFormat::kLines;
   Durability durability = Durability::kPower;
+  IoEngine engine = IoEngine::kAuto;
   std::uint32_t partition = 0;
   std::uint64_t segment_bytes = 0;  ///< 0: what the log has, or the library's default.
   std::uint32_t window_records = 1024;
@@ -31,6 +32,6 @@ struct IngestOptions {
 std::string_view record_format_name(RecordFormat format) noexcept;
 
 /// Adds `--records`. Lifetime: `format` outlives the parsing.
-void add_record_format_option(CLI::App& app, RecordFormat& format);
+void add_record_format_option(CommandLine app, RecordFormat& format);
 
 }  // namespace nacre::tools

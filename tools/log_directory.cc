@@ -11,6 +11,7 @@
 #include "lib/base/try.h"
 #include "lib/io/errno_error.h"
 #include "lib/log/catalog.h"
+#include "lib/store/table_format.h"
 #include "mmap/superblock.h"
 #include "nacre/file_system.h"
 #include "wal/lane_registry.h"
@@ -20,8 +21,12 @@ namespace {
 
 // A log that was being created when its writer died has no superblock yet, only some of these.
 bool is_of_a_log(std::string_view name) {
-  constexpr std::array kOwn = {kSuperblockName, kCatalogName, wal::kLanesName,
-                               kSegmentDirectoryName, std::string_view("LOCK")};
+  constexpr std::array kOwn = {kSuperblockName,
+                               kCatalogName,
+                               wal::kLanesName,
+                               kSegmentDirectoryName,
+                               store::kTableDirectoryName,
+                               std::string_view("LOCK")};
   // Of the file system, in the root directory of a fresh one.
   if (name == "lost+found") return true;
   if (name.starts_with(".nacre-probe-")) return true;

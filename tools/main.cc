@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <csignal>
 #include <memory>
@@ -16,7 +15,7 @@
 #include "lib/base/try.h"
 #include "nacre/version.h"
 #include "tools/command.h"
-#include "tools/help_formatter.h"
+#include "tools/command_line.h"
 #include "tools/output.h"
 #include "tools/progress.h"
 
@@ -25,9 +24,11 @@ namespace {
 
 constexpr std::size_t kWidestHelp = 100;
 
-std::vector<Command> add_commands(CLI::App& app) {
-  return {add_ingest(app), add_cat(app),    add_stat(app), add_verify(app),
-          add_dump(app),   add_doctor(app), add_demo(app)};
+std::vector<Command> add_commands(CommandLine app) {
+  return {add_ingest(app),     add_cat(app),    add_put(app),  add_get(app),
+          add_delete(app),     add_scan(app),   add_load(app), add_compact(app),
+          add_checkpoint(app), add_repair(app), add_stat(app), add_verify(app),
+          add_dump(app),       add_doctor(app), add_demo(app), add_crashtest(app)};
 }
 
 // CLI11 takes a word that is no command for an argument, and says that a command is missing.
@@ -35,11 +36,11 @@ std::optional<std::string> find_mistaken_command(std::span<char*> arguments,
                                                  const std::vector<Command>& commands) {
   std::string known;
   for (const Command& command : commands) {
-    known += (known.empty() ? "" : ", ") + command.app->get_name();
+    known += (known.empty() ? "" : ", ") + command.line.name();
   }
   if (arguments.empty()) return "a command is missing; there are: " + known;
   const std::string_view word = arguments.front();
-  const auto is_named = [&](const Command& command) { return command.app->get_name() == word; };
+  const auto is_named = [&](const Command& command) { return command.line.name() == word; };
   if (word.starts_with('-') || std::ranges::any_of(commands, is_named)) return {};
   return fmt::format("there is no command '{}'; there are: {}", word, known);
 }
@@ -58,34 +59,26 @@ ExitCode tell(const Result<ExitCode>& result) {
 }
 
 Result<ExitCode> run(int argc, char** argv) {
-  CLI::App app("Durable logs: fill them, read them, check them.", "nacre");
-  app.formatter(
-      std::make_shared<HelpFormatter>(std::min(terminal_width(STDOUT_FILENO), kWidestHelp)));
-  app.set_version_flag("--version", NACRE_VERSION_STRING);
-  app.require_subcommand(1);
-  app.footer(
-      "Exit status: 0 good, 1 damaged or lost, 2 wrong usage, unusable, or not printed.\n"
-      "'nacre COMMAND --help' tells more about a command.");
-  const std::vector<Command> commands = add_commands(app);
-  for (const Command& command : commands) command.app->footer("");
+  Program program({.name = "nacre",
+                   .about = "Durable logs and stores: fill them, read them, check them.",
+                   .version = NACRE_VERSION_STRING,
+                   .footer = "Exit status: 0 good, 1 damaged or lost, 2 wrong usage, unusable, or "
+                             "not printed.\n"
+                             "'nacre COMMAND --help' tells more about a command.",
+                   .help_columns = std::min(terminal_width(STDOUT_FILENO), kWidestHelp)});
+  const std::vector<Command> commands = add_commands(program.line());
   const std::span arguments(argv, static_cast<std::size_t>(argc));
   if (const auto mistake = find_mistaken_command(arguments.subspan(1), commands)) {
     return refuse_usage(*mistake);
   }
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::CallForHelp&) {
-    // Of the subcommand that was named, if one was.
-    NACRE_TRY(print_out(app.help()));
+  const Program::Parsed parsed = program.parse(argc, argv);
+  if (parsed.outcome == Program::Outcome::kMistake) return refuse_usage(parsed.text);
+  if (parsed.outcome == Program::Outcome::kText) {
+    NACRE_TRY(print_out(parsed.text));
     return ExitCode::kOk;
-  } catch (const CLI::CallForVersion&) {
-    NACRE_TRY(print_out(fmt::format("nacre {}\n", NACRE_VERSION_STRING)));
-    return ExitCode::kOk;
-  } catch (const CLI::ParseError& error) {
-    return refuse_usage(error.what());
   }
   for (const Command& command : commands) {
-    if (command.app->parsed()) return command.run();
+    if (command.line.parsed()) return command.run();
   }
   return ExitCode::kUnusable;
 }

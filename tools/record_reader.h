@@ -50,6 +50,8 @@ class RecordReader {
   Bytes record() const noexcept { return record_; }
   /// How many records `next` has returned, this one included.
   std::uint64_t records() const noexcept { return records_; }
+  /// Where this record begins in the input.
+  std::uint64_t begin_offset() const noexcept { return begin_offset_; }
   /// Bytes of the input before the end of this record.
   std::uint64_t consumed_bytes() const noexcept { return begin_offset_ + drop_bytes_; }
   /// Empty lines left out so far.

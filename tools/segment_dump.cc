@@ -5,18 +5,21 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 
 #include "lib/base/try.h"
+#include "lib/codec/json_writer.h"
 #include "lib/io/absolute_path.h"
 #include "lib/log/message_format.h"
+#include "lib/store/write_log.h"
 #include "mmap/segment_format.h"
 #include "mmap/superblock.h"
-#include "tools/json_writer.h"
 #include "tools/output.h"
 #include "tools/progress.h"
+#include "tools/store_text.h"
 #include "tools/table.h"
 #include "tools/text.h"
 #include "wal/inspect.h"
@@ -85,35 +88,50 @@ bool is_damaged(const wal::SegmentInspection& inspection) {
   return inspection.scan.last != state.end_lsn;
 }
 
-// Whether the payloads are messages is written in the directory above, if it is there.
-bool holds_messages(FileSystem& file_system, const std::filesystem::path& path) {
+// What the payloads are is written in the directory above, if it is there.
+std::optional<LogKind> kind_of_log(FileSystem& file_system, const std::filesystem::path& path) {
   const auto whole = absolute_path(path);
-  if (!whole) return false;
+  if (!whole) return {};
   const auto superblock = read_superblock(file_system, whole->parent_path().parent_path());
-  return superblock && superblock->kind == LogKind::kMessageLog;
+  if (!superblock) return {};
+  return superblock->kind;
 }
 
-std::string preview(const wal::FrameRead& frame, bool messages, std::size_t columns) {
+/// Turns a payload into text.
+using PayloadText = std::string (*)(Lsn lsn, Bytes payload);
+
+std::string message_text(Lsn lsn, Bytes payload) {
+  const auto message = decode_message(lsn, payload);
+  if (!message) return "(not a message)";
+  if (message->key.empty()) return std::string(as_text(message->value));
+  return fmt::format("{}: {}", as_text(message->key), as_text(message->value));
+}
+
+PayloadText payload_text(std::optional<LogKind> kind, std::uint32_t lane) {
+  if (kind == LogKind::kMessageLog) return message_text;
+  if (kind != LogKind::kStore)
+    return [](Lsn, Bytes payload) { return std::string(as_text(payload)); };
+  if (lane == store::kManifestLane) {
+    return [](Lsn, Bytes record) { return manifest_record_text(record); };
+  }
+  return [](Lsn, Bytes record) { return store_writes_text(record); };
+}
+
+std::string preview(const wal::FrameRead& frame, PayloadText text, std::size_t columns) {
   Bytes payload = frame.payload;
   if (frame.records == 0) return {};
   if (frame.kind == wal::FrameKind::kBatch) {
     payload = wal::read_batch_entry(payload, sizeof(wal::BatchHeader)).payload;
   }
-  if (!messages) return printable(payload, columns);
-  const auto message = decode_message(frame.first, payload);
-  if (!message) return "(not a message)";
-  if (message->key.empty()) return printable(message->value, columns);
-  return printable(as_bytes(fmt::format("{}: {}", as_text(message->key), as_text(message->value))),
-                   columns);
+  return printable(as_bytes(text(frame.first, payload)), columns);
 }
 
-std::string frame_line(const wal::FrameRead& frame, bool messages, std::size_t columns) {
+std::string frame_line(const wal::FrameRead& frame, PayloadText text, std::size_t columns) {
   const bool known = frame.durable_distance != wal::kUnknownDistance;
   const std::string durable =
       known ? fmt::format("{}", frame.first.value - frame.durable_distance) : "unknown";
   return fmt::format(kFrameFormat, frame.offset, kind_name(frame.kind), frame.first.value,
-                     frame.records, frame.payload.size(), durable,
-                     preview(frame, messages, columns));
+                     frame.records, frame.payload.size(), durable, preview(frame, text, columns));
 }
 
 std::string frame_json(const wal::FrameRead& frame) {
@@ -253,7 +271,8 @@ Result<ExitCode> dump_segment(FileSystem& file_system, const std::filesystem::pa
   if (!options.json && inspection.scan.records > 0 && options.count > 0) {
     NACRE_TRY(output.write("\n" + frame_titles()));
   }
-  const bool messages = holds_messages(file_system, path);
+  const PayloadText text =
+      payload_text(kind_of_log(file_system, path), inspection.header.state.lane);
   const std::size_t width = terminal_width(STDOUT_FILENO);
   const std::size_t columns =
       std::max(kNarrowestPreview, width - std::min(width, kColumnsBeforePreview));
@@ -261,7 +280,7 @@ Result<ExitCode> dump_segment(FileSystem& file_system, const std::filesystem::pa
   std::uint64_t left = options.count;
   NACRE_TRY(wal::inspect_segment(file_system, path, [&](const wal::FrameRead& frame) {
     if (left-- == 0) return false;
-    written = output.write(options.json ? frame_json(frame) : frame_line(frame, messages, columns));
+    written = output.write(options.json ? frame_json(frame) : frame_line(frame, text, columns));
     return written.has_value();
   }));
   NACRE_TRY(std::move(written));

@@ -6,28 +6,19 @@
 #include <array>
 #include <ctime>
 
+#include "lib/codec/utf8.h"
+
 namespace nacre::tools {
 namespace {
 
-bool in_range(char character, unsigned low, unsigned high) noexcept {
-  const auto value = static_cast<unsigned char>(character);
-  return value >= low && value <= high;
-}
+constexpr std::string_view kAlphabet =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-bool is_continuation(char character) noexcept { return in_range(character, 0x80, 0xBF); }
-
-// What the second byte may be depends on the first: that is what keeps out overlong forms,
-// surrogates, and everything past U+10FFFF.
-bool is_second_of_three(char first, char second) noexcept {
-  if (first == '\xE0') return in_range(second, 0xA0, 0xBF);
-  if (first == '\xED') return in_range(second, 0x80, 0x9F);
-  return is_continuation(second);
-}
-
-bool is_second_of_four(char first, char second) noexcept {
-  if (first == '\xF0') return in_range(second, 0x90, 0xBF);
-  if (first == '\xF4') return in_range(second, 0x80, 0x8F);
-  return is_continuation(second);
+/// The place of `digit` in `digits`, or none.
+std::optional<unsigned> place_in(std::string_view digits, char digit) noexcept {
+  const std::size_t place = digits.find(digit);
+  if (place == std::string_view::npos) return {};
+  return static_cast<unsigned>(place);
 }
 
 double per_second(std::uint64_t count, std::uint64_t duration_ns) noexcept {
@@ -36,36 +27,7 @@ double per_second(std::uint64_t count, std::uint64_t duration_ns) noexcept {
 
 }  // namespace
 
-std::size_t utf8_length(std::string_view text) noexcept {
-  if (text.empty()) return 0;
-  const char first = text[0];
-  if (in_range(first, 0x00, 0x7F)) return 1;
-  if (in_range(first, 0xC2, 0xDF)) return text.size() >= 2 && is_continuation(text[1]) ? 2 : 0;
-  if (in_range(first, 0xE0, 0xEF)) {
-    const bool good =
-        text.size() >= 3 && is_second_of_three(first, text[1]) && is_continuation(text[2]);
-    return good ? 3 : 0;
-  }
-  if (in_range(first, 0xF0, 0xF4)) {
-    const bool good = text.size() >= 4 && is_second_of_four(first, text[1]) &&
-                      is_continuation(text[2]) && is_continuation(text[3]);
-    return good ? 4 : 0;
-  }
-  return 0;
-}
-
-bool is_utf8(std::string_view text) noexcept {
-  while (!text.empty()) {
-    const std::size_t length = utf8_length(text);
-    if (length == 0) return false;
-    text.remove_prefix(length);
-  }
-  return true;
-}
-
 std::string base64(Bytes bytes) {
-  constexpr std::string_view kAlphabet =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   std::string encoded;
   encoded.reserve((bytes.size() + 2) / 3 * 4);
   for (std::size_t at = 0; at < bytes.size(); at += 3) {
@@ -79,6 +41,53 @@ std::string base64(Bytes bytes) {
     }
   }
   return encoded;
+}
+
+std::optional<std::string> from_base64(std::string_view text) {
+  if (text.size() % 4 != 0) return {};
+  std::string_view digits = text;
+  while (digits.ends_with('=') && text.size() - digits.size() < 2) digits.remove_suffix(1);
+  std::string decoded;
+  decoded.reserve(text.size() / 4 * 3);
+  unsigned bits = 0;
+  unsigned held = 0;
+  for (const char digit : digits) {
+    const auto place = place_in(kAlphabet, digit);
+    if (!place) return {};
+    bits = bits << 6 | *place;
+    held += 6;
+    if (held < 8) continue;
+    held -= 8;
+    decoded += static_cast<char>(bits >> held & 0xFFU);
+  }
+  // What fills the last digit up is zero, or another text would mean the same bytes.
+  if ((bits & ((1U << held) - 1)) != 0) return {};
+  return decoded;
+}
+
+std::string hex(Bytes bytes) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string encoded;
+  encoded.reserve(bytes.size() * 2);
+  for (const std::byte byte : bytes) {
+    encoded += kDigits[std::to_integer<unsigned>(byte) >> 4];
+    encoded += kDigits[std::to_integer<unsigned>(byte) & 0xFU];
+  }
+  return encoded;
+}
+
+std::optional<std::string> from_hex(std::string_view text) {
+  constexpr std::string_view kDigits = "0123456789abcdef0123456789ABCDEF";
+  if (text.size() % 2 != 0) return {};
+  std::string decoded;
+  decoded.reserve(text.size() / 2);
+  for (std::size_t at = 0; at < text.size(); at += 2) {
+    const auto high = place_in(kDigits, text[at]);
+    const auto low = place_in(kDigits, text[at + 1]);
+    if (!high || !low) return {};
+    decoded += static_cast<char>((*high % 16) << 4 | *low % 16);
+  }
+  return decoded;
 }
 
 std::string format_count(std::uint64_t count) {
@@ -143,7 +152,8 @@ std::string printable(Bytes bytes, std::size_t columns) {
     if (column == columns) return shortened + "…";
     if (column + 1 == columns) shortened = shown;
     const std::size_t length = utf8_length(rest);
-    const bool control = length == 1 && (in_range(rest[0], 0, 0x1F) || rest[0] == '\x7F');
+    const bool control =
+        length == 1 && (static_cast<unsigned char>(rest[0]) < 0x20 || rest[0] == '\x7F');
     if (length == 0 || control) {
       shown += '.';
     } else {
@@ -155,7 +165,9 @@ std::string printable(Bytes bytes, std::size_t columns) {
 }
 
 std::size_t display_width(std::string_view text) noexcept {
-  const auto is_start = [](char character) { return !is_continuation(character); };
+  const auto is_start = [](char character) {
+    return (static_cast<unsigned char>(character) & 0xC0) != 0x80;
+  };
   return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), is_start));
 }
 

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -11,15 +12,15 @@
 
 namespace nacre::tools {
 
-/// True when `text` is well-formed UTF-8 (Unicode 15, table 3-7).
-bool is_utf8(std::string_view text) noexcept;
-
-/// How many bytes of well-formed UTF-8 the character at the front of `text` takes; 0 when it is
-/// ill-formed or `text` is empty.
-std::size_t utf8_length(std::string_view text) noexcept;
-
 /// RFC 4648 section 4, with padding.
 std::string base64(Bytes bytes);
+/// What `text` is the base64 of, padding included; none when it is not.
+std::optional<std::string> from_base64(std::string_view text);
+
+/// Two digits a byte, lower case.
+std::string hex(Bytes bytes);
+/// What `text` is the hexadecimal of, in either case; none when it is not.
+std::optional<std::string> from_hex(std::string_view text);
 
 /// 1234567 as "1,234,567".
 std::string format_count(std::uint64_t count);

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <cstring>
 #include <utility>
 
 #include "lib/base/try.h"
@@ -91,9 +93,18 @@ Result<SegmentInspection> inspect_segment(FileSystem& file_system,
   const auto view =
       NACRE_TRY(FileView::open(file_system, path, inspection.file_bytes, ViewAccess::kOnDemand));
   const Bytes bytes = view->bytes();
-  inspection.header = NACRE_TRY(decode_segment_header(bytes));
+  const auto guard = [&](auto&& body) -> Status {
+    const std::byte* fault = pmem::catch_media_fault(bytes, body);
+    if (fault == nullptr) return {};
+    return unreadable_media(path, static_cast<std::uint64_t>(fault - bytes.data()));
+  };
+  // A copy, since what decodes it has more to clean up than may be left behind at a fault.
+  std::array<std::byte, kSegmentDataOffset> header;
+  const std::size_t header_bytes = std::min(bytes.size(), header.size());
+  NACRE_TRY(guard([&]() noexcept { std::memcpy(header.data(), bytes.data(), header_bytes); }));
+  inspection.header = NACRE_TRY(decode_segment_header(Bytes(header).first(header_bytes)));
   for (std::size_t slot = 0; slot < inspection.slots.size(); ++slot) {
-    inspection.slots[slot] = decode_segment_slot(bytes.subspan(slot * kSegmentSlotBytes));
+    inspection.slots[slot] = decode_segment_slot(Bytes(header).subspan(slot * kSegmentSlotBytes));
   }
   const SegmentState& state = inspection.header.state;
   const std::uint32_t seed = record_seed(state);
@@ -101,11 +112,6 @@ Result<SegmentInspection> inspect_segment(FileSystem& file_system,
   const std::size_t limit =
       stated ? std::min<std::size_t>(state.end_offset, bytes.size()) : bytes.size();
   const Lsn before{state.base_lsn.value - 1};
-  const auto guard = [&](auto&& body) -> Status {
-    const std::byte* fault = pmem::catch_media_fault(bytes, body);
-    if (fault == nullptr) return {};
-    return unreadable_media(path, static_cast<std::uint64_t>(fault - bytes.data()));
-  };
   NACRE_TRY(guard([&]() noexcept {
     inspection.scan = scan_segment(bytes, seed, kSegmentDataOffset, limit, before, nullptr);
     if (stated) return;

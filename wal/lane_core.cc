@@ -22,8 +22,8 @@ constexpr std::size_t kStreamAheadBytes = 1024;
 /// A scratch buffer larger than this is not kept.
 constexpr std::size_t kKeptScratchBytes = std::size_t{256} << 10;
 
-std::size_t payload_limit(std::uint64_t segment_bytes) noexcept {
-  return std::min(kMaxRecordBytes, segment_bytes - kSegmentDataOffset - sizeof(FrameHeader));
+std::size_t payload_limit(std::size_t max_record_bytes, std::uint64_t segment_bytes) noexcept {
+  return std::min(max_record_bytes, segment_bytes - kSegmentDataOffset - sizeof(FrameHeader));
 }
 
 std::byte* append_bytes(std::byte* to, Bytes bytes) noexcept {
@@ -36,7 +36,7 @@ std::byte* append_bytes(std::byte* to, Bytes bytes) noexcept {
 LaneCore::LaneCore(SegmentPool& pool, Executor& executor, Options options, RecoveredLane recovered)
     : pool_(pool),
       options_(std::move(options)),
-      max_payload_(payload_limit(options_.segment_bytes)),
+      max_payload_(payload_limit(options_.max_record_bytes, options_.segment_bytes)),
       last_lsn_(recovered.last_lsn),
       durable_lsn_(recovered.last_lsn.value),
       first_lane_sequence_(recovered.first_lane_sequence),
@@ -196,6 +196,10 @@ void LaneCore::put_control_frame(FrameKind kind, std::size_t offset, std::size_t
   region_->stream(offset, std::as_bytes(std::span(header)), payload);
 }
 
+Bytes LaneCore::newest_record(std::size_t bytes) const noexcept {
+  return {region_->data() + tail_ - frame_bytes(bytes) + sizeof(FrameHeader), bytes};
+}
+
 Lsn LaneCore::take_lsns(std::uint64_t count) noexcept {
   if (options_.lsn_clock == nullptr) return Lsn{last_lsn_.value + count};
   return options_.lsn_clock->draw(options_.lane, count);
@@ -214,7 +218,7 @@ void LaneCore::advance(std::size_t frame, Lsn last) noexcept {
   if (tail_ >= next_index_offset_) [[unlikely]] {
     active_->index.add(Lsn{last_lsn_.value + 1}, tail_);
     next_index_offset_ = active_->index.next_offset();
-    if (tail_ > options_.segment_bytes / 2) pool_.prepare();
+    if (tail_ > options_.segment_bytes / 4) pool_.prepare();
   }
   tail_ += frame;
   last_lsn_ = last;

@@ -4,18 +4,21 @@
 // Partition stand on.
 //
 // In the memory domains an append is: build the frame, stream it, one fence. In the block domain
-// frames collect in the image; whoever waits first leads: it seals the blocks that hold what has
-// collected, writes them with one device write, and wakes the others, the first of which leads
-// the next batch. Tickets nobody waits for are driven by a background task.
+// frames collect in the image, in the open batch. A batch leaves as one device write, which seals
+// its blocks; several may be under way, and the next leaves when one ends. They end in any order
+// and become durable in the log's. Who waits for a record waits for its batch, and works on the
+// device's queue meanwhile, unless another thread does so already.
 //
 // Thread safety: one writer at a time enqueues and claims; every
 // other member may be called from any thread. Lock order: docs/architecture.md.
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
-#include <map>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -54,12 +57,17 @@ Error in_forked_child();
 
 class LaneCore {
  public:
+  static constexpr std::size_t kMaxBatchesInFlight = 16;
+
   struct Options {
     std::uint32_t lane = 0;
     bool synchronous = true;          ///< The domain's; see pmem::Region::synchronous.
     bool survives_power_loss = true;  ///< The domain's.
     std::size_t commit_granule = kFrameAlignment;
     std::uint64_t segment_bytes = 0;
+    std::size_t max_record_bytes = kMaxRecordBytes;  ///< At most kLargestPayloadBytes.
+    /// Borrowed; its commits are driven through it.
+    pmem::Domain* domain = nullptr;
     /// Both borrowed.
     Clock* clock = nullptr;
     LogMetrics* metrics = nullptr;
@@ -84,6 +92,10 @@ class LaneCore {
   Result<Lsn> enqueue(Bytes prefix, Bytes payload, std::uint16_t tag);
   /// All `parts` or none; returns the LSN of the last.
   Result<Lsn> enqueue_batch(std::span<const BatchPart> parts, std::uint16_t tag);
+  /// Where the record of `bytes` bytes lies that was enqueued last, and the segment that keeps it
+  /// there while it is held. By the writer, in the memory domains, right after `enqueue`.
+  Bytes newest_record(std::size_t bytes) const noexcept;
+  const std::shared_ptr<LaneSegment>& newest_segment() const noexcept { return active_; }
   /// For a caller who may not wait: has what was taken made durable in the background.
   void drive_pending();
 
@@ -145,22 +157,46 @@ class LaneCore {
   Status check_open() const;    // Nor held by a claim.
   Status start_writing();
   Status resume();
+  Status spoil_tail();
   /// In the block domain with `mutex_` held, which the analysis cannot know: the memory domains
   /// have a single writer instead.
   Status rotate() NO_THREAD_SAFETY_ANALYSIS;
+  Result<std::shared_ptr<Segment>> take_segment() NO_THREAD_SAFETY_ANALYSIS;
   Status seal_active(SegmentId next) REQUIRES(header_mutex_);
   Status activate(std::shared_ptr<Segment> fresh) REQUIRES(header_mutex_);
-  void poison(const Error& error) noexcept;
+  /// Returns what the lane answers from now on.
+  Error poison(const Error& error) noexcept;
 
   // lane_commit.cc: group commit, in the block domain.
+  struct Batch {
+    std::size_t begin = 0;
+    std::size_t end = 0;
+    Lsn last;
+    std::uint64_t begin_ns = 0;
+    bool ended = false;
+    bool failed = false;
+  };
+  static constexpr Lsn kEveryLsn{std::numeric_limits<std::uint64_t>::max()};
+  using BatchWord = std::atomic<std::uint32_t>;
+
   void drain() REQUIRES(mutex_);
-  void lead() REQUIRES(mutex_);
+  void send_unattended() REQUIRES(mutex_);
+  void drive() EXCLUDES(mutex_);
   void seal_blocks() noexcept REQUIRES(mutex_);
   bool pending() const noexcept { return flush_begin_ < tail_; }
-  void schedule_drive() REQUIRES(mutex_);
-  void drive();
-  void run_callbacks() EXCLUDES(mutex_);
-  Lsn newest_lsn() EXCLUDES(mutex_);
+  bool may_send() const noexcept REQUIRES(mutex_);
+  void send_batch(pmem::CommitDriver driver) REQUIRES(mutex_);
+  void batch_ended(std::uint64_t number, const Status& outcome) EXCLUDES(mutex_);
+  void retire_batches() REQUIRES(mutex_);
+  void send_next() REQUIRES(mutex_);
+  std::uint64_t batch_of(Lsn lsn) const REQUIRES(mutex_);
+  BatchWord& word_of(std::uint64_t number) noexcept { return words_[number % words_.size()]; }
+  void await_batch(std::uint64_t number) REQUIRES(mutex_);
+  /// Why `lsn` will never be durable, if so.
+  const Error* hopeless(Lsn lsn) const noexcept;
+  bool callbacks_ready(Lsn newest = kEveryLsn) const REQUIRES(mutex_);
+  void run_callbacks(Lsn newest) EXCLUDES(mutex_);
+  void schedule_callbacks() REQUIRES(mutex_);
 
   SegmentPool& pool_;
   const Options options_;
@@ -183,8 +219,9 @@ class LaneCore {
   Lsn last_lsn_;
   std::shared_ptr<LaneSegment> active_;
   std::optional<Error> error_;
+  Lsn hopeless_above_;  // With `error_`: what lies above will never be durable.
   std::vector<std::byte> scratch_;
-  std::size_t flush_begin_ = 0;  // What lies from here to `tail_` waits for a device write.
+  std::size_t flush_begin_ = 0;  // The open batch lies from here to `tail_`.
 
   std::atomic<std::uint64_t> durable_lsn_{0};
   LaneSegments segments_;
@@ -193,14 +230,25 @@ class LaneCore {
   Mutex header_mutex_;
   std::uint64_t first_lane_sequence_ GUARDED_BY(header_mutex_) = 0;
 
+  struct Waiting {
+    Lsn lsn;
+    DurableCallback callback;
+  };
+
   Mutex mutex_;
-  CondVar changed_;
-  bool device_busy_ GUARDED_BY(mutex_) = false;
-  bool driving_ GUARDED_BY(mutex_) = false;
+  CondVar callbacks_ended_;
+  std::deque<Batch> batches_ GUARDED_BY(mutex_);      // Under way, in log order.
+  std::uint64_t first_batch_ GUARDED_BY(mutex_) = 0;  // The number of the oldest of them.
+  std::atomic<std::size_t> under_way_{0};             // How many there are.
+  std::size_t open_waiters_ GUARDED_BY(mutex_) = 0;   // Who sleeps for the open batch to end.
+  bool driving_ GUARDED_BY(mutex_) = false;           // `drive` was scheduled, and has not ended.
+  /// One word for each batch there may be, the open one included, changed when the batch ends: all
+  /// who wait for it sleep on it, and one call of the kernel wakes them.
+  std::array<BatchWord, 2 * kMaxBatchesInFlight> words_{};
   bool running_callbacks_ GUARDED_BY(mutex_) = false;
+  bool callbacks_scheduled_ GUARDED_BY(mutex_) = false;
   std::thread::id callback_thread_ GUARDED_BY(mutex_);  // Of the last that ran any.
-  std::size_t waiters_ GUARDED_BY(mutex_) = 0;
-  std::multimap<std::uint64_t, DurableCallback> callbacks_ GUARDED_BY(mutex_);
+  std::deque<Waiting> callbacks_ GUARDED_BY(mutex_);    // In the order of their LSNs.
   TaskGroup background_;  // Last, so that its tasks end before what they use.
 };
 

@@ -15,6 +15,20 @@ Error log_closed() {
   return Error(ErrorCode::kClosed, "the log is closed; open it again to write");
 }
 
+/// What a lane answers once `error` has poisoned it. That a device was full stays no reason to try
+/// again: what the failed write left in the lane's own space is not known.
+Error lasting(const Error& error) {
+  if (error.code() != ErrorCode::kNoSpace) return error;
+  Error kept = Error(ErrorCode::kIo,
+                     "the device was full when a write went into space that the log had reserved, "
+                     "and this lane takes no more; free some space, close the log and open it "
+                     "again")
+                   .with_errno(error.sys_errno())
+                   .with_path(error.path());
+  if (const auto offset = error.offset()) kept = std::move(kept).with_offset(*offset);
+  return kept;
+}
+
 }  // namespace
 
 Error in_forked_child() {
@@ -59,6 +73,7 @@ Status LaneCore::start_writing() {
   NACRE_TRY(active_->segment->map(pmem::MapContent::kKeep));
   region_ = active_->segment->region();
   SegmentState state = active_->segment->state();
+  const bool may_be_torn = !state.closed_cleanly;
   if (state.closed_cleanly || state.unsynced == options_.survives_power_loss) {
     // The mark says where the log ends. It must be gone, durably, before the log grows: otherwise
     // recovery would take the new records for rot. Likewise it must be known that what follows
@@ -68,13 +83,24 @@ Status LaneCore::start_writing() {
     state.end_offset = 0;
     state.end_lsn = Lsn{};
     if (Status cleared = active_->segment->write_state(state); !cleared) {
-      poison(cleared.error());
-      return cleared;
+      return poison(cleared.error());
     }
   }
   writing_started_ = true;
   if (tail_ % kBlockBytes != 0) return resume();
-  return {};
+  return may_be_torn ? spoil_tail() : Status();
+}
+
+/// Takes the checksum, durably, from a record that a crash may have torn where the next one goes.
+/// Words or sectors that the two have in common could make it whole, if a crash tore the next one
+/// as well: a record that the recovery in between has not found.
+Status LaneCore::spoil_tail() {
+  if (tail_ == options_.segment_bytes) return {};
+  static_assert(offsetof(FrameHeader, crc) == 0);
+  region_->store_u64(tail_, 0);
+  Result<pmem::Ticket> ticket = region_->commit(tail_, tail_ + sizeof(std::uint64_t));
+  const Status committed = ticket ? region_->wait(*ticket) : Status(ticket.error());
+  return committed ? Status() : Status(poison(committed.error()));
 }
 
 /// Goes on in the next block, behind a frame that says so.
@@ -95,15 +121,12 @@ Status LaneCore::resume() {
   if (next > after) {
     put_control_frame(FrameKind::kPad, after, next - after - sizeof(FrameHeader), {});
   }
-  region_->fence();
   // Durable before the first record behind it is even written: so when such a record is found, a
-  // resume frame that is missing has rotted, and was not merely torn.
+  // resume frame that is missing has rotted, and was not merely torn. In the memory domains the
+  // commit is the fence that what was streamed waits for.
   Result<pmem::Ticket> ticket = region_->commit(block, next);
   Status committed = ticket ? region_->wait(*ticket) : Status(ticket.error());
-  if (!committed) {
-    poison(committed.error());
-    return committed;
-  }
+  if (!committed) return poison(committed.error());
   flush_begin_ = next;
   tail_ = next;
   limit_ = next;
@@ -112,10 +135,19 @@ Status LaneCore::resume() {
   return {};
 }
 
+/// Making one takes as long as the file system likes; meanwhile batches end and others leave.
+Result<std::shared_ptr<Segment>> LaneCore::take_segment() {
+  if (options_.synchronous) return pool_.take();
+  mutex_.unlock();
+  auto taken = pool_.take();
+  mutex_.lock();
+  return taken;
+}
+
 Status LaneCore::rotate() {
   // Taking a segment comes first: when there is no room for one, nothing has changed, and the next
   // append tries again.
-  auto fresh = NACRE_TRY(pool_.take());
+  auto fresh = NACRE_TRY(take_segment());
   if (!options_.synchronous) {
     drain();
     if (Status open = check_open(); !open) {
@@ -126,8 +158,7 @@ Status LaneCore::rotate() {
   MutexLock lock(header_mutex_);
   Status rotated = seal_active(fresh->state().id);
   if (rotated) rotated = activate(std::move(fresh));
-  if (!rotated) poison(rotated.error());
-  return rotated;
+  return rotated ? rotated : poison(rotated.error());
 }
 
 Status LaneCore::seal_active(SegmentId next) {
@@ -181,17 +212,19 @@ Status LaneCore::activate(std::shared_ptr<Segment> fresh) {
     old_active->sealed.store(true, std::memory_order_release);
     old_active->segment->unmap_image();
   }
-  // Larger segments ask for their successor half-way; see `advance`.
+  // Larger segments ask for their successor later; see `advance`.
   if (options_.segment_bytes <= 2 * SparseIndex::kStrideBytes) pool_.prepare();
   return {};
 }
 
-void LaneCore::poison(const Error& error) noexcept {
+Error LaneCore::poison(const Error& error) noexcept {
   if (!error_.has_value()) {
-    error_ = error;
+    error_ = lasting(error);
+    hopeless_above_ = durable_lsn();
     options_.metrics->poisoned_lanes.fetch_add(1, std::memory_order_relaxed);
   }
   limit_ = tail_;
+  return *error_;
 }
 
 Status LaneCore::truncate(Lsn lsn) {
@@ -240,14 +273,21 @@ Status LaneCore::close() {
       NACRE_ASSERT(!running_callbacks_ || callback_thread_ != std::this_thread::get_id());
       drain();
     }
+    // This thread may hold locks that a callback must not meet.
+    {
+      MutexLock lock(mutex_);
+      schedule_callbacks();
+    }
     background_.wait();
-    // Callbacks may run on a thread of the caller's as well, one that waited for a record.
+    // Callbacks may run on a thread of the caller's as well, one that waited for a record, and
+    // leaves the rest to the background.
     MutexLock lock(mutex_);
-    while (running_callbacks_) changed_.wait(mutex_);
+    while (running_callbacks_ || callbacks_scheduled_) callbacks_ended_.wait(mutex_);
   }
+  // A truncation beside us, which came before writes were refused, may be writing the header.
+  MutexLock lock(header_mutex_);
   if (error_.has_value()) return *error_;
   if (active_ == nullptr || active_->segment->state().closed_cleanly) return {};
-  MutexLock lock(header_mutex_);
   SegmentState state = active_->segment->state();
   state.closed_cleanly = true;
   state.end_offset = active_->durable_end.load(std::memory_order_relaxed);

@@ -14,7 +14,9 @@
 namespace nacre::wal {
 namespace {
 
-constexpr std::size_t kMinThreads = 2;
+/// One may work on the queue of the device, one make a segment, one call back; none of them waits
+/// for the others.
+constexpr std::size_t kMinThreads = 4;
 constexpr std::size_t kMaxThreads = 8;
 constexpr std::uint32_t kMaxSpareSegments = 64;
 
@@ -62,10 +64,22 @@ Result<std::unique_ptr<OwnedEnvironment>> OwnedEnvironment::create(const Environ
   return owned;
 }
 
-Status OwnedEnvironment::find_domain(const std::filesystem::path& directory,
-                                     DomainRequest request) {
-  if (given_.domain != nullptr) return {};
-  domain_ = NACRE_TRY(pmem::choose_domain(*given_.file_system, directory, request));
+Status OwnedEnvironment::find_domain(const std::filesystem::path& directory, DomainRequest request,
+                                     IoEngine engine, File& lock, std::string reason) {
+  if (given_.domain != nullptr) return given_.domain->hold(lock);
+  domain_ = NACRE_TRY(pmem::choose_domain(
+      *given_.file_system, directory, request,
+      {.backend = given_.io,
+       .engine = engine,
+       .engine_reason = std::move(reason),
+       .clock = given_.clock,
+       .executor = given_.executor->has_threads() ? nullptr : given_.executor}));
+  if (Status held = domain_->hold(lock); !held) {
+    const bool other_way = engine == IoEngine::kAuto && given_.io == nullptr &&
+                           held.error().code() == ErrorCode::kUnsupported;
+    if (!other_way) return held;
+    return find_domain(directory, request, IoEngine::kPosix, lock, held.error().message());
+  }
   given_.domain = domain_.get();
   return {};
 }
@@ -97,7 +111,8 @@ Result<LaneSetHandle> LaneSet::open(const std::filesystem::path& given, Options 
   auto lock = NACRE_TRY(DirectoryLock::acquire(file_system, directory));
   LaneSetHandle set(
       new LaneSet(directory, std::move(options), std::move(lock), std::move(environment)));
-  NACRE_TRY(set->environment_->find_domain(directory, set->options_.domain));
+  NACRE_TRY(set->environment_->find_domain(directory, set->options_.domain, set->options_.io_engine,
+                                           set->lock_->file()));
   NACRE_TRY(set->open_superblock());
   NACRE_TRY(set->recover());
   return set;
@@ -129,9 +144,10 @@ Status LaneSet::open_superblock() {
 Status LaneSet::create_log(std::uint64_t segment_bytes) {
   FileSystem& file_system = environment_->file_system();
   const std::filesystem::path segments = directory_ / kSegmentDirectoryName;
-  superblock_ = {.uuid = make_uuid(environment_->random()),
-                 .kind = options_.kind,
-                 .segment_bytes = segment_bytes == 0 ? kDefaultSegmentBytes : segment_bytes};
+  superblock_ = {
+      .uuid = options_.uuid.has_value() ? *options_.uuid : make_uuid(environment_->random()),
+      .kind = options_.kind,
+      .segment_bytes = segment_bytes == 0 ? kDefaultSegmentBytes : segment_bytes};
   if (options_.on_create) NACRE_TRY(options_.on_create(file_system, directory_, superblock_.uuid));
   NACRE_TRY(file_system.create_directory(segments));
   NACRE_TRY(write_started_lanes(file_system, directory_, superblock_.uuid, {}));
@@ -156,13 +172,14 @@ Status LaneSet::sync_names() {
 }
 
 LaneCore::Options LaneSet::lane_options(std::uint32_t number) {
-  const DomainKind kind = domain().kind;
-  const bool block = kind == DomainKind::kBlock;
+  const bool synchronous = environment_->domain()->synchronous();
   return {.lane = number,
-          .synchronous = !block,
+          .synchronous = synchronous,
           .survives_power_loss = domain().survives_power_loss,
-          .commit_granule = block ? kBlockBytes : kFrameAlignment,
+          .commit_granule = synchronous ? kFrameAlignment : kBlockBytes,
           .segment_bytes = superblock_.segment_bytes,
+          .max_record_bytes = options_.max_record_bytes,
+          .domain = environment_->domain(),
           .clock = &environment_->clock(),
           .metrics = &metrics_,
           .fork_guard = &fork_guard_,
@@ -201,7 +218,7 @@ Status LaneSet::recover() {
   }
 
   NACRE_TRY(pool_->adopt(*found));
-  NACRE_TRY(mend(findings, {.synchronous = domain().kind != DomainKind::kBlock,
+  NACRE_TRY(mend(findings, {.synchronous = environment_->domain()->synchronous(),
                             .survives_power_loss = domain().survives_power_loss}));
   registry_.emplace(file_system, directory_, superblock_.uuid, *std::move(started));
   if (options_.ordered_lanes > 0) {
@@ -246,8 +263,7 @@ Status LaneSet::check_place() const {
   if (!gone) return now.error();
   return Error(ErrorCode::kClosed,
                "the directory of this log has been moved or replaced while it was open; close it, "
-               "and "
-               "open it where it is now")
+               "and open it where it is now")
       .with_path(directory_.string());
 }
 
@@ -264,6 +280,9 @@ Status LaneSet::close() {
   }
   // Nothing of ours may still be writing when the next writer comes.
   if (pool_ != nullptr) pool_->wait_idle();
+  if (lock_.has_value() && environment_->domain() != nullptr) {
+    environment_->domain()->let_go(lock_->file());
+  }
   lock_.reset();
   return first;
 }

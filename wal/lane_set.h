@@ -36,8 +36,10 @@ class OwnedEnvironment {
   Executor& executor() const noexcept { return *given_.executor; }
   /// Null until found.
   pmem::Domain* domain() const noexcept { return given_.domain; }
-  /// Finds the domain for `directory`, when none was given.
-  Status find_domain(const std::filesystem::path& directory, DomainRequest request);
+  /// Finds the domain for `directory`, when none was given, and has it hold `lock`. `reason`: why
+  /// `engine`, as IoBackendOptions::reason.
+  Status find_domain(const std::filesystem::path& directory, DomainRequest request, IoEngine engine,
+                     File& lock, std::string reason = {});
 
  private:
   OwnedEnvironment() = default;
@@ -64,8 +66,12 @@ class LaneSet {
     /// So many lanes share one LSN order; 0 gives each lane consecutive LSNs of its own.
     std::uint32_t ordered_lanes = 0;
     std::uint64_t segment_bytes = 0;
+    /// Who a log that is created is; none: somebody new.
+    std::optional<Uuid> uuid = {};
+    std::size_t max_record_bytes = kMaxRecordBytes;
     std::uint32_t spare_segments = 1;
     DomainRequest domain = DomainRequest::kAuto;
+    IoEngine io_engine = IoEngine::kAuto;
     Environment environment;
     /// Called when the directory is created, before it counts as a log.
     std::function<Status(FileSystem&, const std::filesystem::path&, const Uuid&)> on_create;
@@ -77,7 +83,7 @@ class LaneSet {
   };
 
   /// Errors: as nacre::Wal::open.
-  static Result<LaneSetHandle> open(const std::filesystem::path& directory, Options options);
+  static Result<LaneSetHandle> open(const std::filesystem::path& given, Options options);
   ~LaneSet();
   LaneSet(const LaneSet&) = delete;
   LaneSet& operator=(const LaneSet&) = delete;
@@ -95,9 +101,12 @@ class LaneSet {
   /// Errors: `closed` when it was moved away or another log stands in its place; `io`.
   Status check_place() const;
 
+  /// Orders the records of all lanes. Only with `ordered_lanes`.
+  LsnClock& lsn_clock() noexcept { return *lsn_clock_; }
   const RecoveryReport& report() const noexcept { return report_; }
   const LogMetrics& metrics() const noexcept { return metrics_; }
   const DomainInfo& domain() const noexcept { return environment_->domain()->info(); }
+  const IoBackendInfo* io() const noexcept { return environment_->domain()->io(); }
   const Superblock& superblock() const noexcept { return superblock_; }
   const OwnedEnvironment& environment() const noexcept { return *environment_; }
   const std::filesystem::path& directory() const noexcept { return directory_; }

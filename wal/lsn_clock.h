@@ -34,23 +34,43 @@ class LsnClock {
     }
   }
 
+  /// Only lanes below `lanes` draw. Before the lanes run.
+  void use_lanes(std::size_t lanes) noexcept { lanes_ = lanes; }
+
   /// Draws `count` consecutive LSNs for `lane`; returns the last.
   Lsn draw(std::size_t lane, std::uint64_t count) noexcept {
     std::uint64_t newest = 0;
     for (std::size_t i = 0; i < lanes_; ++i) {
-      // Pairs with the release below: who has learned of an append also sees its LSN here.
-      newest = std::max(newest, drawn_[i].newest.load(std::memory_order_acquire));
+      // Pairs with the release below: who has learned of an append also sees its LSN here. In one
+      // order with `raise`, and with what a caller has said beforehand of the LSN it will draw; on
+      // the machines there are, such a load costs no more than an acquiring one.
+      newest = std::max(newest, drawn_[i].newest.load(std::memory_order_seq_cst));
     }
     newest += count;
     drawn_[lane].newest.store(newest, std::memory_order_release);
     return Lsn{newest};
   }
 
+  /// The newest LSN that has been drawn, as far as this thread can see.
+  Lsn newest() const noexcept {
+    std::uint64_t newest = 0;
+    for (std::size_t i = 0; i < lanes_; ++i) {
+      newest = std::max(newest, drawn_[i].newest.load(std::memory_order_seq_cst));
+    }
+    return Lsn{newest};
+  }
+
+  /// Every draw that is begun from now on gives an LSN above `lsn`. For a `lane` without records;
+  /// one thread at a time.
+  void raise(std::size_t lane, Lsn lsn) noexcept {
+    drawn_[lane].newest.store(lsn.value, std::memory_order_seq_cst);
+  }
+
  private:
   struct alignas(64) Drawn {
     std::atomic<std::uint64_t> newest{0};
   };
-  const std::size_t lanes_;
+  std::size_t lanes_;
   const std::unique_ptr<Drawn[]> drawn_;
 };
 

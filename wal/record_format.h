@@ -68,6 +68,11 @@ struct FrameFields {
 };
 static_assert(sizeof(std::array<le64, 3>) == sizeof(FrameHeader));
 
+/// No frame has a longer payload: the largest record of a Wal, or the largest value of a store with
+/// its key and what goes before them.
+inline constexpr std::size_t kLargestPayloadBytes =
+    (std::size_t{16} << 20) + (std::size_t{128} << 10);
+
 /// "Unknown": the distance does not fit.
 inline constexpr std::uint32_t kUnknownDistance = ~std::uint32_t{0};
 

@@ -151,7 +151,15 @@ std::vector<FoundSegment> order_lane(SegmentPool& pool, std::uint32_t lane,
                                      std::vector<FoundSegment>& given_up,
                                      std::vector<Error>& problems) {
   std::ranges::sort(segments, {}, [](const FoundSegment& s) { return s.state.lane_sequence; });
-  const std::uint64_t first = segments.back().state.first_lane_sequence;
+  const SegmentState& newest = segments.back().state;
+  const std::uint64_t first = newest.first_lane_sequence;
+  if (first > newest.lane_sequence) {
+    // Taken at its word, it would give up every segment, itself among them.
+    problems.push_back(lane_error(ErrorCode::kCorruption, lane,
+                                  "the newest segment says that the lane begins behind it",
+                                  pool.segment_path(newest.id)));
+    return segments;
+  }
   std::vector<FoundSegment> kept;
   for (const FoundSegment& segment : segments) {
     (segment.state.lane_sequence < first ? given_up : kept).push_back(segment);

@@ -208,7 +208,7 @@ Result<SegmentScan> TailCursor::scan_copy(std::size_t limit) {
   std::memcpy(&header, copy_->data() + offset_, sizeof header);
   const std::size_t frame_end =
       std::min(limit, offset_ + frame_bytes(header.payload_bytes) + kResumeReach);
-  if (header.payload_bytes > kMaxRecordBytes || frame_end <= chunk_end) return found;
+  if (header.payload_bytes > kLargestPayloadBytes || frame_end <= chunk_end) return found;
   NACRE_TRY(copy_in(chunk_end, frame_end));
   return scan(frame_end);
 }

@@ -146,6 +146,7 @@ Result<Wal> Wal::open(const std::filesystem::path& directory, WalOptions options
                                                        .segment_bytes = options.segment_bytes,
                                                        .spare_segments = options.spare_segments,
                                                        .domain = options.domain,
+                                                       .io_engine = options.io_engine,
                                                        .environment = options.environment,
                                                        .on_create = {},
                                                        .on_examined = check_lanes}));
@@ -203,6 +204,7 @@ Status Wal::truncate(Lsn lsn) {
 
 const RecoveryReport& Wal::recovery() const noexcept { return impl().set->report(); }
 const DomainInfo& Wal::domain() const noexcept { return impl().set->domain(); }
+const IoBackendInfo* Wal::io() const noexcept { return impl().set->io(); }
 
 std::string Wal::metrics() const {
   const wal::LaneSet& set = *impl().set;
@@ -217,11 +219,13 @@ std::string Wal::metrics() const {
   of_each_lane([](const wal::LaneCore& lane) { return lane.durable_lsn().value; });
   writer.gauge("nacre_lane_segments", "Segment files that the lane uses.");
   of_each_lane([](const wal::LaneCore& lane) { return lane.segments().count(); });
-  return writer.text();
+  return writer.text() + set.environment().domain()->metrics();
 }
 
 Status Wal::close() {
   Impl& open = impl();
+  // Before any lock: the parent may have held one when it forked.
+  if (open.set->in_child()) return open.set->close();
   for (std::uint32_t i = 0; i < open.lanes.size(); ++i) {
     // Once the lock is let go, the claim's bytes may be another writer's.
     if (open.lanes[i]->claim_open()) {

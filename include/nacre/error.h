@@ -24,6 +24,8 @@ enum class ErrorCode : std::uint8_t {
   kBusy,             ///< Somebody else holds it; try again later.
   kClosed,           ///< The object was closed, or lost its backing after an earlier failure.
   kUnsupported,      ///< This machine, file system or format version cannot do it.
+  kCancelled,        ///< It was called back before it happened.
+  kTimedOut,         ///< It was called back because its time was up.
 };
 
 /// The code's name in lower_snake_case, such as "no_space".

@@ -32,6 +32,10 @@ class Executor {
 
   /// How many tasks can make progress at once, at least 1.
   virtual std::size_t parallelism() const noexcept = 0;
+
+  /// False where all tasks run on the thread that drives, so that a run can be repeated: whoever
+  /// is given such an executor starts no thread of its own either.
+  virtual bool has_threads() const noexcept { return true; }
 };
 
 /// A bounded number of threads over one queue.
@@ -67,6 +71,7 @@ class DeterministicExecutor final : public Executor {
   /// Asserts when nothing is queued and `done()` is still false: that is a deadlock.
   void run_until(const std::function<bool()>& done) override;
   std::size_t parallelism() const noexcept override;
+  bool has_threads() const noexcept override { return false; }
   /// Runs until nothing is queued; returns how many tasks ran.
   std::size_t run_all();
 

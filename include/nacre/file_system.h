@@ -42,6 +42,13 @@ class File {
   /// Errors: `no_space`, `io`. After an error any part of the range may have been written.
   virtual Status write_at(std::uint64_t offset, Bytes bytes) = 0;
 
+  /// As `read_at`, into `buffers` one after the other.
+  virtual Result<std::size_t> read_vectored_at(std::uint64_t offset,
+                                               std::span<const std::span<std::byte>> buffers);
+
+  /// As `write_at`, of `parts` one after the other.
+  virtual Status write_vectored_at(std::uint64_t offset, std::span<const Bytes> parts);
+
   /// Reserves space for [offset, offset + bytes) and extends the file over it; reads as zeros.
   /// Errors: `no_space`, `unsupported`, `io`.
   virtual Status preallocate(std::uint64_t offset, std::uint64_t bytes) = 0;
@@ -66,6 +73,27 @@ class File {
   virtual int native_handle() const noexcept = 0;
 };
 
+/// One part at a time; for implementations that cannot do better.
+inline Result<std::size_t> File::read_vectored_at(std::uint64_t offset,
+                                                  std::span<const std::span<std::byte>> buffers) {
+  std::size_t done = 0;
+  for (const std::span<std::byte> buffer : buffers) {
+    const auto got = read_at(offset + done, buffer);
+    if (!got) return got;
+    done += *got;
+    if (*got < buffer.size()) break;
+  }
+  return done;
+}
+
+inline Status File::write_vectored_at(std::uint64_t offset, std::span<const Bytes> parts) {
+  for (const Bytes part : parts) {
+    if (Status written = write_at(offset, part); !written) return written;
+    offset += part.size();
+  }
+  return {};
+}
+
 struct FileStat {
   std::uint64_t bytes = 0;
   bool is_directory = false;
@@ -83,6 +111,11 @@ class FileSystem {
   /// Replaces `to` atomically.
   /// Durability: only after `sync_directory` of the parent directories.
   virtual Status rename(const std::filesystem::path& from, const std::filesystem::path& to) = 0;
+  /// Gives the file `from` the further name `to`, under which there is nothing yet: both are one
+  /// file from then on. Durability: only after `sync_directory` of the parent of `to`. Errors:
+  /// `not_found`, `busy` (there is something called `to`), `unsupported` (another file system, or
+  /// one without such links: copy the file), `no_space`, `io`.
+  virtual Status link(const std::filesystem::path& from, const std::filesystem::path& to);
   /// Errors: `not_found`, `io`.
   virtual Status remove(const std::filesystem::path& path) = 0;
   /// Creates one directory; success when it exists already.
@@ -95,12 +128,20 @@ class FileSystem {
   virtual Status sync_directory(const std::filesystem::path& path) = 0;
 };
 
+/// For implementations that have no links.
+inline Status FileSystem::link(const std::filesystem::path& from, const std::filesystem::path& to) {
+  static_cast<void>(to);
+  return Error(ErrorCode::kUnsupported, "this file system has no links; copy the file")
+      .with_path(from.string());
+}
+
 /// The kernel's files.
 class PosixFileSystem final : public FileSystem {
  public:
   Result<std::unique_ptr<File>> open(const std::filesystem::path& path,
                                      const OpenOptions& options) override;
   Status rename(const std::filesystem::path& from, const std::filesystem::path& to) override;
+  Status link(const std::filesystem::path& from, const std::filesystem::path& to) override;
   Status remove(const std::filesystem::path& path) override;
   Status create_directory(const std::filesystem::path& path) override;
   Result<std::vector<std::string>> list_directory(const std::filesystem::path& path) override;

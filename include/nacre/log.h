@@ -118,8 +118,10 @@ class Partition {
   /// Durability: durable, in the sense of the log's domain, on success.
   /// Errors: `invalid_argument` (empty or too large, or this thread has a claim of the partition
   /// open), `no_space` (no room for a new segment: what is there stays readable, and appends resume
-  /// when there is room), `io` (the partition refuses all later appends with this first error),
-  /// `closed`.
+  /// when there is room), `io`, `closed`. After an `io` of a write the partition refuses all later
+  /// appends with this first error, also when it was a full device that refused space reserved
+  /// before; when a new segment could not be made (too many open files, say), nothing has happened,
+  /// and the next append tries again.
   Result<Offset> append(const Message& message);
 
   /// Appends all `messages` or none, also at a crash. Returns the offset of the last; they are
@@ -137,10 +139,11 @@ class Partition {
 
   /// Calls `callback` when everything up to `offset` is durable, as soon as that is so.
   /// Errors, given to `callback`: as `wait`.
-  /// Thread: at once and on this thread when it is durable already, which in the memory domains
-  /// (all but block) is always so: there a callback that appends and registers itself again is a
-  /// recursion, one level deep for each message. Otherwise as `DurableCallback` says. In no domain
-  /// may it close the log.
+  /// Thread: in the memory domains (all but block), where what has been handed out is durable, at
+  /// once and on this thread: there a callback that appends and registers itself again is a
+  /// recursion, one level deep for each message. In the block domain as `DurableCallback` says, in
+  /// log order and one at a time, those that are durable already included; on this thread when
+  /// nothing stands in the way. In no domain may it close the log.
   void on_durable(Offset offset, DurableCallback callback);
 
   /// Space for a message value of up to `bytes` bytes. Errors: as `append`.
@@ -201,6 +204,8 @@ struct LogOptions {
   std::uint32_t spare_segments = 1;
   /// Which persistence domain; see `DomainRequest`.
   DomainRequest domain = DomainRequest::kAuto;
+  /// What the block domain writes with; see `IoEngine`.
+  IoEngine io_engine = IoEngine::kAuto;
   Environment environment = {};
 };
 
@@ -229,6 +234,9 @@ class Log {
 
   const RecoveryReport& recovery() const noexcept;
   const DomainInfo& domain() const noexcept;
+  /// What the block domain writes through, and what of it is switched on; null in the memory
+  /// domains. Lifetime: until the next call, and until it is closed.
+  const IoBackendInfo* io() const noexcept;
   /// What there is to know of the log right now, as text for Prometheus (docs/metrics.md).
   std::string metrics() const;
   const Uuid& uuid() const noexcept;

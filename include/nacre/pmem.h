@@ -8,11 +8,15 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
 
+#include "nacre/clock.h"
+#include "nacre/executor.h"
 #include "nacre/file_system.h"
+#include "nacre/io.h"
 #include "nacre/result.h"
 #include "nacre/types.h"
 
@@ -55,6 +59,17 @@ struct Ticket {
   std::uint64_t value = 0;
 };
 
+/// Told once how a commit ended. Runs on a thread that drives the domain, without a lock of its own
+/// held; inside the call that began the commit when that is of no bytes, or in a domain whose
+/// `drive` never sleeps. It must not wait.
+using CommitCallback = std::move_only_function<void(Status)>;
+
+/// Who sees to it that a commit makes progress.
+enum class CommitDriver : std::uint8_t {
+  kDomain,  ///< The domain, on a thread of its own where there may be one.
+  kCaller,  ///< The calling thread, which calls `Domain::drive` next.
+};
+
 /// A range of one file through which bytes become durable.
 ///
 /// Offsets are in bytes from the start of the region. In the memory domains (`synchronous()`)
@@ -72,11 +87,20 @@ class Region {
   /// The bytes themselves, for reading and for plain stores.
   std::byte* data() const noexcept { return data_; }
   std::size_t size() const noexcept { return size_; }
+  /// [offset, offset + bytes), for reading. The same as `data()`; a simulator, which sees reads
+  /// through `data()` page by page, sees this one as it is, and much faster.
+  virtual Bytes load(std::size_t offset, std::size_t bytes) noexcept {
+    return {data_ + offset, bytes};
+  }
   /// True when bytes are durable as soon as a fence returns; `commit` then never waits.
   bool synchronous() const noexcept { return synchronous_; }
   /// What `commit` rounds its range out to: 64 or 4096 bytes. A granule with bytes that were
   /// acknowledged is never committed again: a torn write would lose them.
   std::size_t commit_granule() const noexcept { return commit_granule_; }
+
+  /// Brings the region's memory in, and makes it known to the device, as far as that is still to
+  /// do: for a caller with time, before the region is used. Costs memory, changes nothing.
+  virtual void populate() {}
 
   /// Copies `source` to `offset`, with non-temporal stores when that pays.
   virtual void copy(std::size_t offset, Bytes source) noexcept = 0;
@@ -101,6 +125,11 @@ class Region {
   virtual Result<Ticket> commit(std::size_t begin, std::size_t end) = 0;
   virtual Status wait(Ticket ticket) = 0;
 
+  /// As `commit` and `wait`, for a caller with something else to do: begins, and calls `done` with
+  /// how it ended. Several may be under way, on disjoint granules; they end in any order.
+  virtual void commit_then(std::size_t begin, std::size_t end, CommitDriver driver,
+                           CommitCallback done);
+
  protected:
   Region(std::byte* data, std::size_t size, bool synchronous, std::size_t commit_granule)
       : data_(data), size_(size), synchronous_(synchronous), commit_granule_(commit_granule) {}
@@ -111,6 +140,13 @@ class Region {
   bool synchronous_;
   std::size_t commit_granule_;
 };
+
+/// For domains whose commits do not wait.
+inline void Region::commit_then(std::size_t begin, std::size_t end, CommitDriver,
+                                CommitCallback done) {
+  const Result<Ticket> ticket = commit(begin, end);
+  done(ticket ? wait(*ticket) : Status(ticket.error()));
+}
 
 enum class MapContent : std::uint8_t {
   kKeep,   ///< The region shows what the file holds.
@@ -124,6 +160,8 @@ class Domain {
  public:
   virtual ~Domain() = default;
   virtual const DomainInfo& info() const noexcept = 0;
+  /// What `Region::synchronous` says of its regions, all of them.
+  virtual bool synchronous() const noexcept { return info().kind != DomainKind::kBlock; }
 
   /// The way `map` wants its file opened.
   virtual OpenOptions open_options() const noexcept = 0;
@@ -132,14 +170,45 @@ class Domain {
   /// Errors: `io`, `unsupported` (the file is not what the domain needs), `no_space` (memory).
   virtual Result<std::unique_ptr<Region>> map(std::unique_ptr<File> file, std::size_t bytes,
                                               MapContent content) = 0;
+
+  /// Works on the commits under way until `done()`, which must come true by the end of one of them.
+  /// False at once when another thread is doing so already: it then does it for everybody, and the
+  /// caller may sleep until told. What is under way when it returns is left to whoever drives next,
+  /// a thread of the domain's own where there may be one. Not from a CommitCallback.
+  virtual bool drive(const std::function<bool()>& done) { return done(); }
+
+  /// Keeps `lock` open, and what it has locked, until the last commit under way has ended, also
+  /// when the process is killed: or a write could land after the next writer has taken the lock.
+  /// Lifetime: `lock` stays until `let_go`. Errors: `unsupported`.
+  virtual Status hold(File& lock) { return static_cast<void>(lock), Status(); }
+  virtual void let_go(File& lock) noexcept { static_cast<void>(lock); }
+
+  /// What writes go through, and what is switched on; null where stores do it. Valid until the next
+  /// call: a feature may be switched off when the kernel turns out to refuse it.
+  virtual const IoBackendInfo* io() const noexcept { return nullptr; }
+  /// What its queue counts, as text for Prometheus (docs/metrics.md).
+  virtual std::string metrics() const { return {}; }
+};
+
+/// How the block domain reaches its device.
+struct BlockIo {
+  IoBackend* backend = nullptr;       ///< Borrowed, and used by this domain alone; null: made here.
+  IoEngine engine = IoEngine::kAuto;  ///< Which one is made.
+  std::string engine_reason = {};     ///< As IoBackendOptions::reason.
+  Clock* clock = nullptr;             ///< Borrowed; null: the machine's.
+  /// Borrowed. Does the work on commits nobody drives, instead of a thread of the domain's own;
+  /// for executors without threads. A caller of `drive` that is told to sleep is then woken only if
+  /// somebody goes on driving: with one calling thread, or where those that are told so ask again.
+  Executor* executor = nullptr;
 };
 
 /// Finds the domain for files in `directory`, trying one there.
 /// Errors: `unsupported` when no domain with the asked-for safety works there (the message says
-/// which one to ask for by name), `io`, `no_space`.
+/// which one to ask for by name), `invalid_argument` or `busy` (`io.backend` cannot be used, or
+/// another domain has it), `io`, `no_space`.
 Result<std::unique_ptr<Domain>> choose_domain(FileSystem& file_system,
                                               const std::filesystem::path& directory,
-                                              DomainRequest request);
+                                              DomainRequest request, const BlockIo& io = {});
 
 }  // namespace pmem
 }  // namespace nacre

@@ -116,8 +116,10 @@ class Lane {
   /// Appends one record of 1 to `max_payload()` bytes.
   /// Durability: durable, in the sense of the log's domain, on success.
   /// Errors: `invalid_argument` (empty or too large, or a claim is open), `no_space` (no room for a
-  /// new segment: what is there stays readable, and appends resume when there is room), `io` (the
-  /// lane refuses all later writes with this first error), `closed`.
+  /// new segment: what is there stays readable, and appends resume when there is room), `io`,
+  /// `closed`. After an `io` of a write the lane refuses all later ones with this first error, also
+  /// when it was a full device that refused space reserved before; when a new segment could not be
+  /// made (too many open files, say), nothing has happened, and the next append tries again.
   Result<Lsn> append(Bytes payload, std::uint16_t tag = 0);
 
   /// Appends all `payloads` or none, also at a crash. Returns the LSN of the last; they are
@@ -135,10 +137,11 @@ class Lane {
 
   /// Calls `callback` when everything up to `lsn` in this lane is durable, as soon as that is so.
   /// Errors, given to `callback`: as `wait`.
-  /// Thread: at once and on this thread when it is durable already, which in the memory domains
-  /// (all but block) is always so: there a callback that appends and registers itself again is a
-  /// recursion, one level deep for each record. Otherwise as `DurableCallback` says. In no domain
-  /// may it close the log.
+  /// Thread: in the memory domains (all but block), where what has been handed out is durable, at
+  /// once and on this thread: there a callback that appends and registers itself again is a
+  /// recursion, one level deep for each record. In the block domain as `DurableCallback` says, in
+  /// log order and one at a time, those that are durable already included; on this thread when
+  /// nothing stands in the way. In no domain may it close the log.
   void on_durable(Lsn lsn, DurableCallback callback);
 
   /// The newest LSN of this lane that is durable; 0 when the lane is empty.
@@ -171,6 +174,8 @@ struct WalOptions {
   std::uint32_t spare_segments = 1;
   /// Which persistence domain; see `DomainRequest`.
   DomainRequest domain = DomainRequest::kAuto;
+  /// What the block domain writes with; see `IoEngine`.
+  IoEngine io_engine = IoEngine::kAuto;
   Environment environment = {};
 };
 
@@ -205,6 +210,9 @@ class Wal {
 
   const RecoveryReport& recovery() const noexcept;
   const DomainInfo& domain() const noexcept;
+  /// What the block domain writes through, and what of it is switched on; null in the memory
+  /// domains. Lifetime: until the next call, and until it is closed.
+  const IoBackendInfo* io() const noexcept;
 
   /// What there is to know of the WAL right now, as text for Prometheus (docs/metrics.md).
   /// Thread: any.

@@ -47,6 +47,10 @@ std::string_view error_code_name(ErrorCode code) noexcept {
       return "closed";
     case ErrorCode::kUnsupported:
       return "unsupported";
+    case ErrorCode::kCancelled:
+      return "cancelled";
+    case ErrorCode::kTimedOut:
+      return "timed_out";
   }
   return "unknown";
 }

@@ -3,7 +3,9 @@
 // Clang's thread-safety annotations (https://clang.llvm.org/docs/ThreadSafetyAnalysis.html), and a
 // mutex that carries them; other compilers see nothing of the annotations.
 
+#include <chrono>
 #include <condition_variable>
+#include <cstdint>
 #include <mutex>
 
 #if defined(__clang__)
@@ -53,6 +55,15 @@ class CondVar {
     // Borrows the inner mutex: std::condition_variable_any would take a second mutex each time.
     std::unique_lock<std::mutex> lock(mutex.mutex_, std::adopt_lock);
     condition_.wait(lock);
+    lock.release();
+  }
+  /// Returns after `timeout_ns` at the latest.
+  void wait_for(Mutex& mutex, std::uint64_t timeout_ns) REQUIRES(mutex) {
+    // The clock's own numbers must not overflow: 146 years are enough.
+    constexpr std::uint64_t kLongestNs = std::uint64_t{1} << 62;
+    const std::chrono::nanoseconds timeout(timeout_ns < kLongestNs ? timeout_ns : kLongestNs);
+    std::unique_lock<std::mutex> lock(mutex.mutex_, std::adopt_lock);
+    condition_.wait_for(lock, timeout);
     lock.release();
   }
   void notify_one() noexcept { condition_.notify_one(); }

@@ -1,6 +1,5 @@
 #include <pthread.h>
 
-#include <csignal>
 #include <deque>
 #include <system_error>
 #include <thread>
@@ -9,33 +8,11 @@
 #include <fmt/format.h>
 
 #include "lib/base/assert.h"
+#include "lib/base/block_signals.h"
 #include "lib/base/thread_annotations.h"
 #include "nacre/executor.h"
 
 namespace nacre {
-namespace {
-
-// A library's threads leave the application's signals to the application's threads. The signals a
-// thread raises by its own fault stay open: a blocked SIGBUS would kill the process instead of
-// reaching its handler.
-class SignalsBlocked {
- public:
-  SignalsBlocked() {
-    sigset_t all;
-    sigfillset(&all);
-    for (int fault : {SIGBUS, SIGSEGV, SIGFPE, SIGILL, SIGTRAP, SIGABRT}) sigdelset(&all, fault);
-    pthread_sigmask(SIG_SETMASK, &all, &before_);
-  }
-  ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-  SignalsBlocked(const SignalsBlocked&) = delete;
-  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
-
- private:
-  sigset_t before_;
-};
-
-}  // namespace
-
 // A waiter sleeps as long as the workers outside any task suffice for what is queued, because they
 // will fetch it. Once they do not, a waiter fetches tasks itself, or a pool whose workers all wait
 // for queued tasks would stand still. So waiters are woken whenever a task ends (their condition

@@ -5,7 +5,11 @@
 
 #include <array>
 #include <cctype>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include "lib/base/try.h"
@@ -13,6 +17,9 @@
 namespace nacre {
 namespace {
 
+constexpr auto kLookAgain = std::chrono::milliseconds(1);
+
+/// The pid in the LOCK file, or "unknown".
 std::string holder_of(File& file) {
   std::array<std::byte, 32> buffer{};
   const auto got = file.read_at(0, buffer);
@@ -25,13 +32,29 @@ std::string holder_of(File& file) {
   return digits.empty() ? "unknown" : digits;
 }
 
+bool has_died(const std::string& holder) {
+  if (holder == "unknown") return false;
+  return ::kill(static_cast<pid_t>(std::stol(holder)), 0) != 0 && errno == ESRCH;
+}
+
+/// Takes the lock; from a holder that has died, when the kernel has ended what it had under way.
+Status take(File& file) {
+  for (int waited_ms = 0;; ++waited_ms) {
+    Status locked = file.lock_exclusive();
+    if (locked || locked.error().code() != ErrorCode::kBusy) return locked;
+    if (waited_ms >= DirectoryLock::kPatienceMs || !has_died(holder_of(file))) return locked;
+    // Nobody tells of it.
+    std::this_thread::sleep_for(kLookAgain);
+  }
+}
+
 }  // namespace
 
 Result<DirectoryLock> DirectoryLock::acquire(FileSystem& file_system,
                                              const std::filesystem::path& directory) {
   const std::filesystem::path path = directory / "LOCK";
   auto file = NACRE_TRY(file_system.open(path, {.writable = true, .create = true}));
-  if (Status locked = file->lock_exclusive(); !locked) {
+  if (Status locked = take(*file); !locked) {
     if (locked.error().code() != ErrorCode::kBusy) return locked.error();
     return Error(ErrorCode::kBusy,
                  fmt::format(

@@ -36,11 +36,25 @@ Meaning meaning_of(int sys_errno) noexcept {
       return {ErrorCode::kBusy, "something of this name exists already"};
     case ENOTEMPTY:
       return {ErrorCode::kBusy, "the directory is not empty"};
-    case EINVAL:
-    case EISDIR:
     case EBADF:
-    case EOVERFLOW:
+      return {ErrorCode::kInvalidArgument,
+              "the file is not open for this: open it with `writable` to write, and keep it open "
+              "until its requests have ended"};
+    case EFAULT:
+      return {ErrorCode::kInvalidArgument,
+              "a part of the buffer is not memory of this process; keep it until the request has "
+              "ended"};
+    case ESPIPE:
+      return {ErrorCode::kInvalidArgument,
+              "a pipe or a socket has no offsets; use a file or a block device"};
     case EXDEV:
+      return {ErrorCode::kInvalidArgument,
+              "a rename does not lead from one file system to another; name a target on the same "
+              "one, or copy the file and remove it"};
+    case EISDIR:
+      return {ErrorCode::kInvalidArgument, "this is a directory; name a file"};
+    case EINVAL:
+    case EOVERFLOW:
       return {ErrorCode::kInvalidArgument, "the system takes the request for a mistake"};
     case ENAMETOOLONG:
       return {ErrorCode::kInvalidArgument,

@@ -9,9 +9,11 @@
 #include <cerrno>
 #include <limits>
 #include <utility>
+#include <vector>
 
 #include "lib/base/try.h"
 #include "lib/io/errno_error.h"
+#include "lib/io/transfer_parts.h"
 
 namespace nacre {
 namespace {
@@ -52,14 +54,13 @@ PosixFile::~PosixFile() {
   ::close(descriptor_);
 }
 
-Result<std::size_t> PosixFile::read_at(std::uint64_t offset, std::span<std::byte> buffer) {
-  NACRE_TRY(check_transfer(offset, buffer.data(), buffer.size()));
+/// Reads `whole` bytes in as many calls as it takes. `call` reads what follows the first `done`.
+template <class Call>
+Result<std::size_t> PosixFile::read_whole(std::uint64_t offset, std::size_t whole, Call call) {
   std::size_t done = 0;
-  while (done < buffer.size()) {
-    const ssize_t got = uninterrupted([&] {
-      return ::pread(descriptor_, buffer.data() + done, buffer.size() - done,
-                     static_cast<off_t>(offset + done));
-    });
+  while (done < whole) {
+    const ssize_t got =
+        uninterrupted([&] { return call(done, static_cast<off_t>(offset + done)); });
     if (got < 0) return failure(errno, "read the file").with_offset(offset + done);
     if (got == 0) break;
     done += static_cast<std::size_t>(got);
@@ -70,22 +71,63 @@ Result<std::size_t> PosixFile::read_at(std::uint64_t offset, std::span<std::byte
   return done;
 }
 
-Status PosixFile::write_at(std::uint64_t offset, Bytes bytes) {
-  NACRE_TRY(check_transfer(offset, bytes.data(), bytes.size()));
+template <class Call>
+Status PosixFile::write_whole(std::uint64_t offset, std::size_t whole, Call call) {
   std::size_t done = 0;
-  while (done < bytes.size()) {
-    const ssize_t put = uninterrupted([&] {
-      return ::pwrite(descriptor_, bytes.data() + done, bytes.size() - done,
-                      static_cast<off_t>(offset + done));
-    });
+  while (done < whole) {
+    const ssize_t put =
+        uninterrupted([&] { return call(done, static_cast<off_t>(offset + done)); });
     if (put < 0) return failure(errno, "write to the file").with_offset(offset + done);
     std::size_t step = static_cast<std::size_t>(put);
     // O_DIRECT goes on only from an aligned place, so the tail of a short write is written again.
-    if (direct_ && done + step < bytes.size()) step -= step % kDirectAlignment;
+    if (direct_ && done + step < whole) step -= step % kDirectAlignment;
     if (step == 0) return failure(EIO, "write to the file").with_offset(offset + done);
     done += step;
   }
   return {};
+}
+
+Result<std::size_t> PosixFile::read_at(std::uint64_t offset, std::span<std::byte> buffer) {
+  NACRE_TRY(check_transfer(offset, buffer.data(), buffer.size()));
+  return read_whole(offset, buffer.size(), [&](std::size_t done, off_t at) {
+    return ::pread(descriptor_, buffer.data() + done, buffer.size() - done, at);
+  });
+}
+
+Status PosixFile::write_at(std::uint64_t offset, Bytes bytes) {
+  NACRE_TRY(check_transfer(offset, bytes.data(), bytes.size()));
+  return write_whole(offset, bytes.size(), [&](std::size_t done, off_t at) {
+    return ::pwrite(descriptor_, bytes.data() + done, bytes.size() - done, at);
+  });
+}
+
+template <class Pieces>
+Result<std::size_t> PosixFile::check_pieces(std::uint64_t offset, const Pieces& pieces) const {
+  std::size_t whole = 0;
+  for (const auto& piece : pieces) {
+    NACRE_TRY(check_transfer(offset + whole, piece.data(), piece.size()));
+    whole += piece.size();
+  }
+  return whole;
+}
+
+Result<std::size_t> PosixFile::read_vectored_at(std::uint64_t offset,
+                                                std::span<const std::span<std::byte>> buffers) {
+  const std::size_t whole = NACRE_TRY(check_pieces(offset, buffers));
+  std::vector<iovec> parts;
+  return read_whole(offset, whole, [&](std::size_t done, off_t at) {
+    gather_parts(buffers, done, parts);
+    return ::preadv(descriptor_, parts.data(), static_cast<int>(parts.size()), at);
+  });
+}
+
+Status PosixFile::write_vectored_at(std::uint64_t offset, std::span<const Bytes> pieces) {
+  const std::size_t whole = NACRE_TRY(check_pieces(offset, pieces));
+  std::vector<iovec> parts;
+  return write_whole(offset, whole, [&](std::size_t done, off_t at) {
+    gather_parts(pieces, done, parts);
+    return ::pwritev(descriptor_, parts.data(), static_cast<int>(parts.size()), at);
+  });
 }
 
 Status PosixFile::preallocate(std::uint64_t offset, std::uint64_t bytes) {

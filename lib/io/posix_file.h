@@ -23,6 +23,9 @@ class PosixFile final : public File {
 
   Result<std::size_t> read_at(std::uint64_t offset, std::span<std::byte> buffer) override;
   Status write_at(std::uint64_t offset, Bytes bytes) override;
+  Result<std::size_t> read_vectored_at(std::uint64_t offset,
+                                       std::span<const std::span<std::byte>> buffers) override;
+  Status write_vectored_at(std::uint64_t offset, std::span<const Bytes> pieces) override;
   Status preallocate(std::uint64_t offset, std::uint64_t bytes) override;
   Status resize(std::uint64_t bytes) override;
   Status sync_data() override;
@@ -33,6 +36,12 @@ class PosixFile final : public File {
   int native_handle() const noexcept override { return descriptor_; }
 
  private:
+  template <class Call>
+  Result<std::size_t> read_whole(std::uint64_t offset, std::size_t whole, Call call);
+  template <class Call>
+  Status write_whole(std::uint64_t offset, std::size_t whole, Call call);
+  template <class Pieces>
+  Result<std::size_t> check_pieces(std::uint64_t offset, const Pieces& pieces) const;
   Error failure(int sys_errno, const char* action) const;
   Status check_transfer(std::uint64_t offset, const void* memory, std::size_t bytes) const;
   Status write_zeros_past_end(std::uint64_t offset, std::uint64_t bytes);

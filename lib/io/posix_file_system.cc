@@ -56,6 +56,19 @@ Status PosixFileSystem::rename(const std::filesystem::path& from, const std::fil
   return {};
 }
 
+Status PosixFileSystem::link(const std::filesystem::path& from, const std::filesystem::path& to) {
+  if (::link(from.c_str(), to.c_str()) == 0) return {};
+  const int sys_errno = errno;
+  // Another file system, one without links (EPERM, by the manual), a file with too many of them.
+  for (const int no_link : {EXDEV, EPERM, EOPNOTSUPP, ENOSYS, EMLINK}) {
+    if (sys_errno != no_link) continue;
+    return Error(ErrorCode::kUnsupported, "the file cannot be linked to there; copy it")
+        .with_path(from.string())
+        .with_errno(sys_errno);
+  }
+  return error_from_errno(sys_errno, "link it to " + to.string(), from);
+}
+
 Status PosixFileSystem::remove(const std::filesystem::path& path) {
   if (::unlink(path.c_str()) == 0) return {};
   if (errno == EISDIR && ::rmdir(path.c_str()) == 0) return {};

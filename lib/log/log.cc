@@ -103,6 +103,7 @@ Result<Log> Log::open(const std::filesystem::path& directory, LogOptions options
        .segment_bytes = options.segment_bytes,
        .spare_segments = options.spare_segments,
        .domain = options.domain,
+       .io_engine = options.io_engine,
        .environment = options.environment,
        .on_create = [](FileSystem& file_system, const std::filesystem::path& created,
                        const Uuid& uuid) -> Status {
@@ -161,6 +162,7 @@ std::vector<Topic> Log::topics() const {
 
 const RecoveryReport& Log::recovery() const noexcept { return impl().set->report(); }
 const DomainInfo& Log::domain() const noexcept { return impl().set->domain(); }
+const IoBackendInfo* Log::io() const noexcept { return impl().set->io(); }
 const Uuid& Log::uuid() const noexcept { return impl().set->superblock().uuid; }
 
 std::string Log::metrics() const {
@@ -180,7 +182,7 @@ std::string Log::metrics() const {
   of_each_partition([](const Partition& partition) { return partition.begin().value; });
   writer.gauge("nacre_partition_end_offset", "One past the newest durable offset.");
   of_each_partition([](const Partition& partition) { return partition.durable_end().value; });
-  return writer.text();
+  return writer.text() + set.environment().domain()->metrics();
 }
 
 Status Log::close() {

@@ -58,6 +58,10 @@ void PrometheusWriter::sample(const MetricLabels& labels, std::uint64_t value) {
   line("", labels, fmt::format("{}", value));
 }
 
+void PrometheusWriter::sample_ratio(const MetricLabels& labels, double value) {
+  line("", labels, fmt::format("{}", value));
+}
+
 void PrometheusWriter::sample_seconds(const MetricLabels& labels,
                                       const Histogram::Snapshot& snapshot) {
   MetricLabels bucket = labels;

@@ -29,6 +29,7 @@ class PrometheusWriter {
 
   /// A sample of a counter or gauge.
   void sample(const MetricLabels& labels, std::uint64_t value);
+  void sample_ratio(const MetricLabels& labels, double value);
   /// A sample of a histogram whose values are nanoseconds, told in seconds. Its buckets end one
   /// nanosecond before the powers of two from 2^10 (1 µs) to 2^34 (17 s), and at infinity.
   void sample_seconds(const MetricLabels& labels, const Histogram::Snapshot& snapshot);

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Checks a benchmark's --json file against the contract in docs/benchmarks.md.
 
-    check_json.py FILE [ROW...]     every ROW must be there, with nacre's figure and the floor's
+    check_json.py FILE [ROW...]     every ROW must be there, with nacre's figure and the floor's;
+                                    ROW:PEER: with nacre's figure and that peer's
 """
 
 import json
@@ -9,7 +10,7 @@ import math
 import sys
 
 PEERS = {"rocksdb", "leveldb", "lmdb", "libpmemlog", "zero", "classic", "pwrite_fdatasync", "msync"}
-UNITS = {"ns/op": "lower", "bytes": "lower", "ops/s": "higher", "GB/s": "higher"}
+UNITS = {"ns/op": "lower", "bytes": "lower", "ms": "lower", "ops/s": "higher", "GB/s": "higher"}
 MACHINE = {
     "cpu", "cores", "kernel", "memory_gib", "file_systems", "compiler", "build_type", "nacre",
     "date",
@@ -19,6 +20,15 @@ MACHINE = {
 def is_figure(value):
     return (isinstance(value, (int, float)) and not isinstance(value, bool)
             and math.isfinite(value) and value > 0)
+
+
+def beside_faults(name, beside):
+    """What is wrong with what stands beside a row's figures, as sentences."""
+    if not isinstance(beside, dict) or not all(isinstance(one, dict) for one in beside.values()):
+        return [f"{name}: beside is no object of objects"]
+    return [f"{name}: {what} of {contender} is {value!r}"
+            for contender, one in beside.items() for what, value in one.items()
+            if value != 0 and not is_figure(value)]
 
 
 def row_faults(row):
@@ -34,6 +44,7 @@ def row_faults(row):
     for key in ("nacre", "floor"):
         if key in row and not is_figure(row[key]):
             faults.append(f"{name}: {key} is {row[key]!r}; a figure not measured is absent")
+    faults += beside_faults(name, row.get("beside", {}))
     peers = row.get("peers")
     if not isinstance(peers, dict):
         return faults + [f"{name}: no peers object"]
@@ -54,9 +65,12 @@ def document_faults(document, wanted_rows=()):
     if len(rows) != len(document["rows"]):
         faults.append("two rows of one name")
     for wanted in wanted_rows:
-        for key in ("nacre", "floor"):
-            if key not in rows.get(wanted, {}):
-                faults.append(f"{wanted}: {key} is missing")
+        name, _, peer = wanted.partition(":")
+        row = rows.get(name, {})
+        figures = {"nacre", "floor"} & row.keys() | (row.get("peers") or {}).keys()
+        for key in ("nacre", peer or "floor"):
+            if key not in figures:
+                faults.append(f"{name}: {key} is missing")
     machine = document.get("machine")
     missing = MACHINE - (machine.keys() if isinstance(machine, dict) else set())
     if missing:

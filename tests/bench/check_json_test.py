@@ -9,7 +9,7 @@ from check_json import MACHINE, document_faults
 GOOD = {
     "rows": [{
         "name": "append/64", "unit": "ns/op", "better": "lower", "nacre": 103.0, "floor": 99,
-        "peers": {"libpmemlog": 436.0},
+        "peers": {"libpmemlog": 436.0}, "beside": {"nacre": {"p99_ns": 180.0}},
     }],
     "machine": {key: "x" for key in MACHINE},
 }
@@ -33,6 +33,8 @@ class CheckJson(unittest.TestCase):
             "text figure": lambda d, r: r.update(nacre="103 ns"),
             "infinite figure": lambda d, r: r.update(nacre=float("inf")),
             "flag as figure": lambda d, r: r.update(nacre=True),
+            "no figure beside one": lambda d, r: r["beside"]["nacre"].update(p99_ns=-1),
+            "beside nobody": lambda d, r: r.update(beside={"p99_ns": 3}),
             "wanted figure absent": lambda d, r: r.pop("nacre"),
             "wanted floor absent": lambda d, r: r.pop("floor"),
             "unknown peer": lambda d, r: r["peers"].update(sqlite=1.0),
@@ -49,6 +51,17 @@ class CheckJson(unittest.TestCase):
         for name, change in breaks.items():
             with self.subTest(name):
                 self.assertNotEqual(self.faults_after(change), [])
+
+    def test_a_wanted_peer_takes_the_place_of_the_floor(self):
+        self.assertEqual(
+            self.faults_after(lambda d, r: r.pop("floor"), wanted=["append/64:libpmemlog"]), [])
+        self.assertEqual(
+            self.faults_after(lambda d, r: r["peers"].clear(), wanted=["append/64:libpmemlog"]),
+            ["append/64: libpmemlog is missing"])
+
+    def test_what_stands_beside_may_stand_still(self):
+        self.assertEqual(
+            self.faults_after(lambda d, r: r["beside"]["nacre"].update(background_bytes_s=0)), [])
 
     def test_a_figure_nobody_asked_for_may_be_absent(self):
         self.assertEqual(self.faults_after(lambda d, r: r.pop("floor"), wanted=()), [])

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -73,6 +74,16 @@ TEST(BenchRun, ThrowsTheWarmingSliceAway) {
   EXPECT_EQ(row.figures[0].samples, (std::vector<double>{2, 3, 4}));
 }
 
+TEST(BenchRun, ARowMayHaveFewerRoundsThanPlannedButNotMore) {
+  for (const auto& [most, expected] : {std::pair(2, 2), {0, 3}, {5, 3}}) {
+    std::vector<Contender> contenders;
+    contenders.push_back(scripted("nacre", Role::kNacre, {1}));
+    Benchmark row = benchmark_of(std::move(contenders));
+    row.max_rounds = static_cast<std::size_t>(most);
+    EXPECT_EQ(run(std::move(row), rounds(3)).figures[0].samples.size(), expected) << most;
+  }
+}
+
 TEST(BenchRun, AContenderThatFailsHasNoFigureAndTheOthersGoOn) {
   std::vector<Contender> contenders;
   contenders.push_back(scripted("nacre", Role::kNacre, {2}));
@@ -132,6 +143,53 @@ TEST(BenchNsPerOperation, StopsAtTheFirstFailure) {
       ns_per_operation(std::chrono::hours(1), [&](std::uint64_t) { return ++calls < 3; });
   EXPECT_EQ(figure, std::nullopt);
   EXPECT_EQ(calls, 3);
+}
+
+/// Gives the same figure at each slice, and the next of `p99` beside it.
+Contender with_p99(const std::string& name, Role role, double value, std::vector<double> p99) {
+  return {name, role, "", [=]() -> Result<Measure> {
+            return Measure([=, next = std::size_t{0}](Nanoseconds) mutable -> Result<Sample> {
+              return Sample(value, {{"p99_ns", p99[next++ % p99.size()]}});
+            });
+          }};
+}
+
+TEST(BenchRun, KeepsWhatStandsBesideAFigureButNotThatOfTheWarmingSlice) {
+  std::vector<Contender> contenders;
+  contenders.push_back(with_p99("nacre", Role::kNacre, 5, {1000, 10, 30, 20}));
+  const Row row = run(benchmark_of(std::move(contenders)), rounds(3));
+  EXPECT_EQ(row.figures[0].samples, (std::vector<double>{5, 5, 5}));
+  EXPECT_EQ(row.figures[0].median_beside("p99_ns"), 20);
+  EXPECT_EQ(row.figures[0].median_beside("cpu_ns"), std::nullopt);
+}
+
+TEST(BenchRun, WhatIsNoFigureIsNoneBesideOneEither) {
+  std::vector<Contender> contenders;
+  contenders.push_back(with_p99("nacre", Role::kNacre, 5, {0, 10, -1}));
+  const Row row = run(benchmark_of(std::move(contenders)), rounds(3));
+  EXPECT_FALSE(row.figures[0].measured());
+  EXPECT_TRUE(row.figures[0].beside.empty());
+  EXPECT_NE(row.figures[0].failure.find("p99_ns -1"), std::string::npos) << row.figures[0].failure;
+}
+
+TEST(BenchRun, ABarMayBeForWhatStandsBesideAndIsThenAtMostWhicheverWayTheRowIsBetter) {
+  std::vector<Contender> contenders;
+  contenders.push_back(with_p99("nacre", Role::kNacre, 100, {60}));
+  contenders.push_back(with_p99("idle", Role::kVariant, 100, {20}));
+  Benchmark benchmark = benchmark_of(std::move(contenders), Better::kHigher);
+  benchmark.bars = {{"", 59, "p99_ns"},
+                    {"", 60, "p99_ns"},
+                    {"idle", 3, "p99_ns"},
+                    {"idle", 2.9, "p99_ns"},
+                    {"idle", 1, "cpu_ns"}};
+  const Row row = run(std::move(benchmark), rounds(1));
+  ASSERT_EQ(row.bars.size(), 4U);
+  EXPECT_FALSE(row.bars[0].met);
+  EXPECT_TRUE(row.bars[1].met);
+  EXPECT_EQ(row.bars[1].text, "p99_ns <= 60");
+  EXPECT_TRUE(row.bars[2].met);
+  EXPECT_EQ(row.bars[2].text, "p99_ns <= 3 x idle");
+  EXPECT_FALSE(row.bars[3].met);
 }
 
 }  // namespace

@@ -63,6 +63,20 @@ TEST(BenchReport, TableSaysWhyAFigureIsMissing) {
       << table_rows(row);
 }
 
+TEST(BenchReport, TableAndJsonHaveWhatStandsBesideAFigure) {
+  Row row = sample_row();
+  row.figures[0].beside["p99_ns"] = {1000, 3000, 2000};
+  EXPECT_NE(table_rows(row).find("p99 2 µs"), std::string::npos) << table_rows(row);
+  const std::string json = to_json({row}, Machine{});
+  EXPECT_NE(json.find("\"p99_ns\": 2000"), std::string::npos) << json;
+}
+
+TEST(BenchReport, WhatStandsBesideReadsByTheUnitInItsName) {
+  EXPECT_EQ(human_beside("cpu_ns", 2100), "cpu 2.1 µs");
+  EXPECT_EQ(human_beside("background_bytes_s", 3 << 20), "background 3 MiB/s");
+  EXPECT_EQ(human_beside("retries", 3), "retries 3");
+}
+
 TEST(BenchPlot, DrawsABarForEachMeasuredContenderBesideTheFloor) {
   const std::string svg = to_svg({sample_row()}, Machine{});
   EXPECT_NE(svg.find("nacre 1.10×"), std::string::npos) << svg;

@@ -2,7 +2,8 @@
 """Checks what documents say about other files: check_docs.py ROOT
 
 Every relative link leads to a file. The program in the README is examples/hello_log.cc, to the
-letter, and the lines of CMake beside it are those that build it in examples/CMakeLists.txt.
+letter, and the lines of CMake beside it are those that build it in examples/CMakeLists.txt. Every
+test that docs/fault_model.md names is there.
 """
 
 import pathlib
@@ -10,6 +11,8 @@ import re
 import sys
 
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
+TEST_NAME = re.compile(r"`([A-Z]\w*)\.([A-Z]\w*)`")
+TEST_CASE = re.compile(r"\bTEST(?:_[FP])?\(\s*(\w+),\s*(\w+)\s*\)")
 FENCE = re.compile(r"```(\w*)[^\n]*\n(.*?)```", re.DOTALL)
 
 
@@ -39,9 +42,25 @@ def readme_problems(root: pathlib.Path) -> list[str]:
     return problems
 
 
+def missing_tests(root: pathlib.Path) -> list[str]:
+    there = {
+        case
+        for source in [*(root / "tests").rglob("*.cc"), *(root / "tests").rglob("*.h")]
+        for case in TEST_CASE.findall(source.read_text(encoding="utf-8"))
+    }
+    named = TEST_NAME.findall((root / "docs/fault_model.md").read_text(encoding="utf-8"))
+    if not named:
+        return ["docs/fault_model.md: names no test"]
+    return [
+        f"docs/fault_model.md: no such test: {suite}.{name}"
+        for suite, name in dict.fromkeys(named)
+        if (suite, name) not in there
+    ]
+
+
 def main() -> int:
     root = pathlib.Path(sys.argv[1])
-    problems = dead_links(root) + readme_problems(root)
+    problems = dead_links(root) + readme_problems(root) + missing_tests(root)
     print("\n".join(problems))
     return 1 if problems else 0
 

@@ -135,6 +135,19 @@ TEST_F(FaultFileSystemTest, ASyncMayFailOnceAndThenSucceed) {
   EXPECT_OK(file->sync_data());
 }
 
+TEST_F(FaultFileSystemTest, ASyncThatFailsMayHaveLostWhatItWasFor) {
+  plan().add({.operation = FileOperation::kSync, .effect = FaultEffect::kLostUnsynced, .nth = 2});
+  const auto file = create("a", "0123");
+  ASSERT_OK(file->sync());
+  ASSERT_OK(file->write_at(0, as_bytes("abcd")));
+  ASSERT_OK(file->write_at(2, as_bytes("CDEF")));
+  EXPECT_EQ(content_of(*file), "abCDEF");
+  EXPECT_THAT(file->sync(), has_code(ErrorCode::kIo));
+  EXPECT_OK(file->sync());
+  // The size is not data.
+  EXPECT_EQ(content_of(*file), std::string("0123\0\0", 6));
+}
+
 TEST_F(FaultFileSystemTest, ATornWriteLeavesItsHeadAndFails) {
   const auto file = create("a", "0123456789");
   plan().add({.effect = FaultEffect::kTornWrite, .torn_bytes = 3});

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Reads nacre's files from docs/format alone, without the library: reader.py DIRECTORY
 
-Prints every record (of a WAL) or message (of a message log) as one JSON object a line. Reads whole
+Prints every record (of a WAL), message (of a message log), or keyspace and write that is in no table
+(of a store) as one JSON object a line. Reads whole
 files into memory and computes CRC32C byte by byte: for small logs. Exits with 1 at damage.
 """
 
@@ -16,7 +17,10 @@ LINE = 64
 DATA_OFFSET = 8192
 FREE, ACTIVE, SEALED = 1, 2, 3
 DATA, BATCH, PAD, RESUME = 1, 2, 3, 4
-WAL, MESSAGE_LOG = 1, 2
+WAL, MESSAGE_LOG, STORE = 1, 2, 3
+PUT, REMOVE, PUT_UNTIL, MERGE, REMOVE_RANGE = 1, 2, 3, 4, 5
+EDIT, EVERYTHING = 1, 2
+MANIFEST_LANE = 0
 UNKNOWN = 0xFFFFFFFF
 CLOSED_CLEANLY, UNSYNCED = 1, 2
 MAX_LSN_GAP = 1 << 48
@@ -390,11 +394,158 @@ def messages(topics: list[Topic], lanes: dict[int, list[Segment]]) -> Iterator[d
                 }
 
 
+class Fields:
+    """Takes a record apart, from its front."""
+
+    def __init__(self, lane: int, entry: Entry):
+        self.lane, self.lsn, self.rest = lane, entry.lsn, entry.payload
+        self.manifest_version = 1
+
+    def damage(self) -> Damage:
+        return Damage(pathlib.Path(f"lane {self.lane}"), self.lsn, "a malformed record")
+
+    def take(self, count: int) -> bytes:
+        if count > len(self.rest):
+            raise self.damage()
+        taken, self.rest = self.rest[:count], self.rest[count:]
+        return taken
+
+    def number(self, form: str) -> int:
+        return struct.unpack("<" + form, self.take(struct.calcsize("<" + form)))[0]
+
+    def text(self) -> str:
+        return self.take(self.number("I")).decode()
+
+    def table(self) -> dict:
+        table = {"id": self.number("Q"), "level": self.number("I"), "file_bytes": self.number("Q")}
+        if self.manifest_version > 1:
+            self.number("Q")  # since: the table was loaded.
+        return table
+
+    def keyspace(self) -> dict:
+        return {
+            "id": self.number("I"),
+            "name": self.text(),
+            "comparator": self.text(),
+            "merge_operator": self.text(),
+            "tables": {},
+        }
+
+    def each(self) -> range:
+        return range(self.number("I"))
+
+
+class Manifest:
+    """What lane 0 of a store says in the end."""
+
+    def __init__(self, entries: list[Entry]):
+        self.keyspaces: dict[int, dict] = {}
+        self.flushed_through = self.next_keyspace = 0
+        self.next_table = 1
+        kinds = [entry.payload[:1] for entry in entries]
+        newest = max((i for i, kind in enumerate(kinds) if kind == bytes([EVERYTHING])), default=0)
+        for entry in entries[newest:]:
+            self.apply(Fields(MANIFEST_LANE, entry))
+
+    def apply(self, fields: Fields):
+        kind, version = fields.number("B"), fields.number("B")
+        if version > 2:
+            raise NotImplementedError("a newer manifest format")
+        fields.manifest_version = version
+        if kind == EDIT:
+            self.edit(fields)
+        elif kind == EVERYTHING:
+            self.read_everything(fields)
+        else:
+            raise fields.damage()
+        if fields.rest:
+            raise fields.damage()
+
+    def edit(self, fields: Fields):
+        self.flushed_through = fields.number("Q") or self.flushed_through
+        for _ in fields.each():
+            keyspace = fields.keyspace()
+            if keyspace["id"] < self.next_keyspace:
+                raise fields.damage()
+            self.keyspaces[keyspace["id"]] = keyspace
+            self.next_keyspace = keyspace["id"] + 1
+        dropped = [fields.number("I") for _ in fields.each()]
+        new = [(fields.number("I"), fields.table()) for _ in fields.each()]
+        gone = [(fields.number("I"), fields.table()) for _ in fields.each()]
+        try:
+            for keyspace_id, table in gone:
+                del self.keyspaces[keyspace_id]["tables"][table["id"]]
+            for keyspace_id, table in new:
+                if table["id"] in self.keyspaces[keyspace_id]["tables"]:
+                    raise fields.damage()
+                self.keyspaces[keyspace_id]["tables"][table["id"]] = table
+                self.next_table = max(self.next_table, table["id"] + 1)
+            for keyspace_id in dropped:
+                del self.keyspaces[keyspace_id]
+        except KeyError:
+            raise fields.damage()
+
+    def read_everything(self, fields: Fields):
+        self.flushed_through = fields.number("Q")
+        self.next_keyspace = fields.number("I")
+        self.next_table = fields.number("Q")
+        self.keyspaces = {}
+        for _ in fields.each():
+            keyspace = fields.keyspace()
+            tables = [fields.table() for _ in fields.each()]
+            keyspace["tables"] = {table["id"]: table for table in tables}
+            self.keyspaces[keyspace["id"]] = keyspace
+
+
+def store_writes(lane: int, entry: Entry) -> Iterator[dict]:
+    fields = Fields(lane, entry)
+    while fields.rest:
+        kind, keyspace, key_bytes, value_bytes = struct.unpack("<B3xIII", fields.take(16))
+        if kind not in (PUT, REMOVE, PUT_UNTIL, MERGE, REMOVE_RANGE) or key_bytes > 65536:
+            raise fields.damage()
+        key = fields.take(key_bytes)
+        yield {
+            "sequence": entry.lsn * 256 + lane,
+            "kind": kind,
+            "keyspace": keyspace,
+            "key": key.hex(),
+            "value": fields.take(value_bytes).hex(),
+        }
+
+
+def store_records(directory: pathlib.Path, lanes: dict[int, list[Segment]]) -> list[dict]:
+    """The keyspaces with their tables, then every write that is not in a table, in order."""
+    manifest = Manifest(list(lane_entries(lanes.get(MANIFEST_LANE, []))))
+    named = set()
+    for keyspace in manifest.keyspaces.values():
+        for table in keyspace["tables"].values():
+            path = directory / "tables" / f"{table['id']:016x}.table"
+            named.add(path)
+            if not path.is_file() or path.stat().st_size != table["file_bytes"]:
+                raise Damage(path, None, "a table is missing, or has another size")
+    writes = [
+        write
+        for lane, segments in lanes.items()
+        if lane != MANIFEST_LANE
+        for entry in lane_entries(segments)
+        if entry.lsn > manifest.flushed_through
+        for write in store_writes(lane, entry)
+        if write["keyspace"] in manifest.keyspaces
+    ]
+    keyspaces = [
+        {**keyspace, "tables": sorted(keyspace["tables"].values(), key=lambda table: table["id"])}
+        for _, keyspace in sorted(manifest.keyspaces.items())
+    ]
+    return keyspaces + sorted(writes, key=lambda write: write["sequence"])
+
+
 def read_log(directory: pathlib.Path) -> list[dict]:
     superblock = read_superblock(directory)
     lanes = read_segments(directory, superblock)
     if superblock.kind == WAL:
         return wal_records(lanes)
+    if superblock.kind == STORE:
+        return store_records(directory, lanes)
     return list(messages(read_catalog(directory, superblock.uuid), lanes))
 
 

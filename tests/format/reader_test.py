@@ -9,6 +9,7 @@ import json
 import pathlib
 import re
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -167,6 +168,48 @@ class FormatTest(unittest.TestCase):
         self.assertFalse(self.segment(newest.state.segment_id).state.states_its_end)
         self.assertEqual(reader.read_log(self.directory), written)
         self.assertEqual(self.reopen(), written)
+
+    def test_store_with_keyspaces_and_writes_behind_its_tables(self):
+        written = self.write("store")
+        found = reader.read_log(self.directory)
+        keyspaces = [entry for entry in found if "name" in entry]
+        self.assertEqual(
+            [(k["id"], k["name"], k["comparator"]) for k in keyspaces],
+            [(0, "default", "nacre.bytewise"), (2, "reverse", "nacre.reverse_bytewise")],
+        )
+        for keyspace in keyspaces:
+            self.assertEqual([table["level"] for table in keyspace["tables"]], [0])
+        writes = found[len(keyspaces):]
+        sequences = [write.pop("sequence") for write in writes]
+        self.assertEqual(sequences, sorted(sequences))
+        self.assertEqual(writes, written)
+
+    def test_a_table_that_the_manifest_names_and_is_not_there(self):
+        self.write("store")
+        table = next((self.directory / "tables").iterdir())
+        table.rename(table.with_suffix(".moved"))
+        with self.assertRaises(reader.Damage) as caught:
+            reader.read_log(self.directory)
+        self.assertEqual(caught.exception.path, table)
+
+    def test_a_manifest_begins_at_the_newest_record_that_says_everything(self):
+        def entry(lsn: int, payload: bytes) -> reader.Entry:
+            return reader.Entry(lsn, 0, payload)
+
+        text = struct.pack("<I", 1) + b"k"
+        keyspace = struct.pack("<I", 4) + text + text + text
+        table = struct.pack("<QIQ", 9, 2, 4096)
+        everything = struct.pack("<BBQIQI", 2, 1, 70, 5, 10, 1) + keyspace + struct.pack("<I", 1) + table
+        edit = struct.pack("<BBQIIII", 1, 1, 80, 0, 0, 0, 1) + struct.pack("<I", 4) + table
+        before = entry(1, struct.pack("<BBQIIIII", 1, 1, 0, 0, 1, 3, 0, 0))
+        manifest = reader.Manifest([before, entry(2, everything), entry(3, edit)])
+        expected = {"id": 4, "name": "k", "comparator": "k", "merge_operator": "k", "tables": {}}
+        self.assertEqual(manifest.keyspaces, {4: expected})
+        self.assertEqual((manifest.flushed_through, manifest.next_keyspace, manifest.next_table), (80, 5, 10))
+        with self.assertRaises(reader.Damage):
+            reader.Manifest([before])
+        with self.assertRaises(reader.Damage):
+            reader.Manifest([entry(2, everything + b"x")])
 
     def test_the_example_of_the_documents_is_what_the_library_writes(self):
         """A block ```hex FILE holds offset and bytes, as xxd prints them; what it leaves out is zero."""

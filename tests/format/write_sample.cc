@@ -7,6 +7,8 @@
 //   mixed         a mapped log that is continued in the block domain, where it goes on behind a
 //                 resume frame; exit status 77 where there is no block domain
 //   resumed       a mapped log that is continued by a second writer, which ends without closing
+//   store         keyspaces, one of them dropped; writes in a table, and behind it; batches, on two
+//                 lanes; closed
 //   example       the log that docs/format shows byte by byte
 //   reopen        opens what is there and says what a user would read, or the error
 //
@@ -26,6 +28,7 @@
 #include "lib/base/try.h"
 #include "mmap/superblock.h"
 #include "nacre/log.h"
+#include "nacre/store.h"
 #include "nacre/wal.h"
 
 namespace nacre {
@@ -171,6 +174,46 @@ Status write_resumed(const std::filesystem::path& directory) {
   die();
 }
 
+void say_write(std::uint32_t keyspace, int kind, std::string_view key, std::string_view value) {
+  fmt::print("{{\"kind\":{},\"keyspace\":{},\"key\":\"{}\",\"value\":\"{}\"}}\n", kind, keyspace,
+             hex(as_bytes(key)), hex(as_bytes(value)));
+}
+
+/// What is not in a table at the end is said, in its order.
+Status write_store(const std::filesystem::path& directory) {
+  FixedSeams seams;
+  auto store = NACRE_TRY(Store::open(directory, {.write_lanes = 2,
+                                                 .segment_bytes = kSegmentBytes,
+                                                 .domain = DomainRequest::kEmulated,
+                                                 .environment = seams.environment()}));
+  const Keyspace gone = NACRE_TRY(store.create_keyspace("gone"));
+  const Keyspace reverse =
+      NACRE_TRY(store.create_keyspace("reverse", {.comparator = Comparator::reverse_bytewise()}));
+  for (std::uint64_t i = 0; i < 300; ++i) {
+    const std::string value = filler(i, i);
+    const Keyspace keyspace = i % 2 == 0 ? reverse : store.default_keyspace();
+    NACRE_TRY(store.put(keyspace, as_bytes(fmt::format("key {}", i)), as_bytes(value)));
+  }
+  NACRE_TRY(store.put(gone, as_bytes("key"), as_bytes("in a table")));
+  NACRE_TRY(store.flush());
+  NACRE_TRY(store.put(gone, as_bytes("key"), as_bytes("of nothing")));
+  NACRE_TRY(store.drop_keyspace(gone));
+  const std::string key = filler(100, 1);
+  NACRE_TRY(store.put(as_bytes(key), as_bytes("value")));
+  say_write(0, 1, key, "value");
+  NACRE_TRY(store.remove(as_bytes("key 7")));
+  say_write(0, 2, "key 7", "");
+  WriteBatch batch;
+  batch.put(as_bytes(""), as_bytes(""));
+  batch.put(reverse, as_bytes("b"), as_bytes(key));
+  batch.remove(reverse, as_bytes("b"));
+  NACRE_TRY(store.write(batch));
+  say_write(0, 1, "", "");
+  say_write(2, 1, "b", key);
+  say_write(2, 2, "b", "");
+  return store.close();
+}
+
 Status write_example(const std::filesystem::path& directory) {
   FixedSeams seams;
   auto wal = NACRE_TRY(Wal::open(directory, wal_options(seams, 1, DomainRequest::kEmulated)));
@@ -217,6 +260,7 @@ Status run(std::string_view mode, const std::filesystem::path& directory) {
   if (mode == "messages") return write_messages(directory);
   if (mode == "mixed") return write_mixed(directory);
   if (mode == "resumed") return write_resumed(directory);
+  if (mode == "store") return write_store(directory);
   if (mode == "example") return write_example(directory);
   if (mode == "reopen") return reopen(directory);
   return Error(ErrorCode::kInvalidArgument, fmt::format("no mode \"{}\"", mode));

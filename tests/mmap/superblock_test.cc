@@ -40,7 +40,7 @@ class SuperblockTest : public testing::Test {
 };
 
 TEST_F(SuperblockTest, ReadsBackWhatWasWritten) {
-  for (const LogKind kind : {LogKind::kWal, LogKind::kMessageLog}) {
+  for (const LogKind kind : {LogKind::kWal, LogKind::kMessageLog, LogKind::kStore}) {
     for (const std::uint64_t bytes : {kMinSegmentBytes, kDefaultSegmentBytes, kMaxSegmentBytes}) {
       ASSERT_OK(write({.uuid = example_.uuid, .kind = kind, .segment_bytes = bytes}));
       ASSERT_OK_AND_ASSIGN(const Superblock found, read());
@@ -108,7 +108,7 @@ TEST_F(SuperblockTest, AnImpossibleSegmentSizeIsCorrupt) {
 
 TEST_F(SuperblockTest, AnUnknownKindIsCorrupt) {
   ASSERT_OK(write({.uuid = example_.uuid,
-                   .kind = static_cast<LogKind>(3),
+                   .kind = static_cast<LogKind>(4),
                    .segment_bytes = kDefaultSegmentBytes}));
   EXPECT_THAT(read(), has_code(ErrorCode::kCorruption));
 }
@@ -141,6 +141,7 @@ TEST(MakeUuid, IsARandomVersion4Uuid) {
 TEST(LogKindName, NamesEachKind) {
   EXPECT_EQ(log_kind_name(LogKind::kWal), "WAL");
   EXPECT_EQ(log_kind_name(LogKind::kMessageLog), "message log");
+  EXPECT_EQ(log_kind_name(LogKind::kStore), "store");
 }
 
 }  // namespace

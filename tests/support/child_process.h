@@ -7,6 +7,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "nacre/error.h"
+
 namespace nacre::test {
 
 /// The child ends with what `body` returns: 0, or a number that says what was not as it should be.
@@ -22,6 +24,12 @@ inline int exit_status(pid_t child) {
   int status = 0;
   EXPECT_EQ(::waitpid(child, &status, 0), child);
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/// Whether `outcome` is the error a child is told; for a child, where a failed EXPECT is not seen.
+template <class Outcome>
+bool refused(const Outcome& outcome) {
+  return !outcome && outcome.error().code() == ErrorCode::kClosed;
 }
 
 }  // namespace nacre::test

@@ -71,7 +71,9 @@ inline std::vector<std::string> changed_files(const DirectoryContent& before,
   return changed;
 }
 
-/// What the media hold right now, as a process that is killed at this moment would leave it.
+/// What the media hold right now, as a process that is killed at this moment would leave it. Not
+/// beside a segment in the making, whose file is renamed at any moment: a log that is open keeps no
+/// spares, or makes them on an executor that the test drives.
 inline void copy_log(const std::filesystem::path& from, const std::filesystem::path& to) {
   std::filesystem::copy(from, to, std::filesystem::copy_options::recursive);
 }

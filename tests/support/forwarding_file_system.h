@@ -47,6 +47,9 @@ class ForwardingFileSystem : public FileSystem {
   Status rename(const std::filesystem::path& from, const std::filesystem::path& to) override {
     return kernel_.rename(from, to);
   }
+  Status link(const std::filesystem::path& from, const std::filesystem::path& to) override {
+    return kernel_.link(from, to);
+  }
   Status remove(const std::filesystem::path& path) override { return kernel_.remove(path); }
   Status create_directory(const std::filesystem::path& path) override {
     return kernel_.create_directory(path);

@@ -81,12 +81,19 @@ class IngestAndCat(CliTest):
     def test_power_durability_round_trip(self):
         data = b"".join(b"line %d\n" % i for i in range(5000))
         process = run("ingest", self.log, "events", "--segment-bytes", SEGMENT, "--json",
-                      stdin=data)
+                      "--engine", "posix", stdin=data)
         if b"durability process" in process.stderr:
             self.skipTest("the temporary directory cannot survive power loss")
         self.assertEqual(process.returncode, 0, process.stderr)
-        self.assertTrue(json.loads(process.stdout)["survives_power_loss"])
+        told = json.loads(process.stdout)
+        self.assertTrue(told["survives_power_loss"])
+        self.assertEqual(told["io_engine"], "posix")
         self.assertEqual(self.cat(), data)
+
+    def test_says_that_an_engine_is_not_used(self):
+        process = self.ingest(b"one\n", "--engine", "posix")
+        self.assertEqual(process.stderr.count(b"--engine is ignored"), 1, process.stderr)
+        self.assertNotIn(b"--engine", self.ingest(b"two\n").stderr)
 
     def test_reads_a_file(self):
         source = self.base / "source"
@@ -462,7 +469,8 @@ class Faults(CliTest):
         for arguments, words in ((["bogus"], "no command 'bogus'"), ([], "a command is missing")):
             text = run(*arguments, check=2).stderr.decode()
             self.assertIn(words, text)
-            for command in ("ingest", "cat", "stat", "verify", "dump", "doctor", "demo"):
+            for command in ("ingest", "cat", "stat", "verify", "dump", "doctor", "demo",
+                            "crashtest"):
                 self.assertIn(command, text)
 
     def test_wrong_usage(self):
@@ -510,6 +518,8 @@ class Output(CliTest):
                     ("ingest", self.log, "events", source, "--durability", "process"),
                     ("demo", source, "--dir", self.base / "demo", "--durability", "process",
                      "--kills", "0")]
+        crashes = ("crashtest", "wal-batch", "--model", "block")
+        small += [crashes, (*crashes, "--json", "-"), ("crashtest", "--list")]
         return ([("--help",), ("--version",), ("stat", "--help"), *small[3:], *printing] +
                 [(*call, "--json") for call in printing])
 
@@ -568,6 +578,12 @@ class Doctor(CliTest):
             self.assertIn(word, text)
         result = json.loads(run("doctor", self.base, "--json", check=0).stdout)
         self.assertEqual(result["process"]["domain"], "emulated")
+        self.assertIn("File I/O", text)
+        self.assertIn(result["io_engine"]["name"], ("io_uring", "posix"))
+        self.assertNotEqual(result["io_engine"]["reason"], "")
+        for feature in result["io_engine"]["features"]:
+            self.assertIn(feature["name"], text)
+            self.assertTrue(feature["on"] or feature["reason"])
         self.assertEqual(list(self.base.iterdir()), [])
 
     @unittest.skipUnless(os.path.ismount("/dev/shm"), "needs a tmpfs")
@@ -581,6 +597,74 @@ class Doctor(CliTest):
 
     def test_refuses_a_directory_that_is_not_there(self):
         self.assert_one_error_line(run("doctor", "/nowhere/log", check=2), "not_found")
+
+
+class Crashtest(CliTest):
+    QUICK = ("wal-batch", "--model", "block")
+
+    def results(self, *arguments, check=0):
+        return json.loads(run("crashtest", *arguments, "--json", "-", check=check).stdout)
+
+    def test_a_suite_passes_in_every_state(self):
+        text = run("crashtest", *self.QUICK, check=0).stdout.decode()
+        self.assertRegex(text, r"^SUITE +MODEL +VERDICT .*\nwal-batch +block +EXHAUSTIVE +\d+ .*\n$")
+
+    def test_suites_and_models_are_listed(self):
+        text = run("crashtest", "--list", check=0).stdout.decode()
+        for name in ("wal-append", "log-create-topic", "cache-line", "block-paranoid"):
+            self.assertRegex(text, rf"(?m)^{name} +\w")
+
+    def test_names_that_are_not_there(self):
+        self.assert_one_error_line(run("crashtest", "wal-bach", check=2), "wal-bach", "wal-batch")
+        self.assert_one_error_line(run("crashtest", "--model", "tape", check=2), "tape", "block")
+
+    def test_depth_and_budget_reach_the_search(self):
+        flat = self.results(*self.QUICK, "--depth", "1")["results"][0]
+        self.assertEqual((flat["suite"], flat["model"]), ("wal-batch", "block"))
+        self.assertEqual(flat["report"]["nested_states"], 0)
+        deep = self.results(*self.QUICK, "--depth", "2", "--budget", "0")["results"][0]["report"]
+        self.assertEqual(deep["verdict"], "EXHAUSTIVE")
+        self.assertGreater(deep["nested_states"], 0)
+        # No budget but one that is over at once ends at the same place on each machine.
+        short = self.results(*self.QUICK, "--budget", "0.000000001s", check=2)
+        self.assertFalse(short["passed"])
+        report = short["results"][0]["report"]
+        self.assertEqual(report["verdict"], "INCONCLUSIVE")
+        self.assertIn("the budget ended", report["problem"])
+
+    def test_wrong_values(self):
+        for option, value in (("--budget", "5x"), ("--budget", "-1"), ("--depth", "0"),
+                              ("--jobs", "-1"), ("--seed", "x")):
+            with self.subTest(option=option, value=value):
+                process = run("crashtest", *self.QUICK, option, value, check=2)
+                self.assertEqual(process.stdout, b"")
+                self.assertIn(option.encode(), process.stderr)
+
+    def test_a_state_that_is_named_badly_tests_nothing(self):
+        for option in ("--crash-repro=junk", "--crash_repro=junk", "--crash-repro=1:0:3o"):
+            process = run("crashtest", *self.QUICK, option, check=2)
+            self.assertIn(b"INCONCLUSIVE", process.stdout)
+        process = run("crashtest", "wal-batch", "--crash-repro=1:0:3o", check=2)
+        self.assert_one_error_line(process, "--crash-repro", "one model")
+
+    def test_a_page_for_each_suite_and_model(self):
+        page = self.base / "out.html"
+        run("crashtest", *self.QUICK, "--report", page, check=0)
+        self.assertIn("<html", page.read_text())
+        run("crashtest", "wal-batch", "wal-reopen", "--model", "block", "--report", page, check=0)
+        self.assertEqual(sorted(path.name for path in self.base.glob("*.html")),
+                         ["out-wal-batch-block.html", "out-wal-reopen-block.html", "out.html"])
+
+    def test_results_in_a_file(self):
+        path = self.base / "out.json"
+        self.assertIn(b"EXHAUSTIVE", run("crashtest", *self.QUICK, "--json", path, check=0).stdout)
+        self.assertTrue(json.loads(path.read_text())["passed"])
+
+    def test_a_file_that_cannot_be_written(self):
+        missing = self.base / "none" / "out"
+        for option in ("--report", "--json"):
+            process = run("crashtest", *self.QUICK, option, missing, check=2)
+            self.assert_one_error_line(process, str(missing))
 
 
 class Demo(CliTest):

@@ -7,23 +7,6 @@
 namespace nacre::tools {
 namespace {
 
-TEST(Text, KnowsUtf8) {
-  EXPECT_TRUE(is_utf8(""));
-  EXPECT_TRUE(is_utf8("plain"));
-  EXPECT_TRUE(is_utf8("µ€\U0001F600"));
-  EXPECT_TRUE(is_utf8(std::string_view("\0", 1)));
-}
-
-TEST(Text, RefusesWhatOnlyLooksLikeUtf8) {
-  EXPECT_FALSE(is_utf8("\x80"));              // A continuation alone.
-  EXPECT_FALSE(is_utf8("\xC3"));              // Cut short.
-  EXPECT_FALSE(is_utf8("\xC0\x80"));          // Overlong.
-  EXPECT_FALSE(is_utf8("\xE0\x80\x80"));      // Overlong.
-  EXPECT_FALSE(is_utf8("\xED\xA0\x80"));      // A surrogate.
-  EXPECT_FALSE(is_utf8("\xF4\x90\x80\x80"));  // Past U+10FFFF.
-  EXPECT_FALSE(is_utf8("\xFF"));
-}
-
 // The examples of RFC 4648, section 10.
 TEST(Text, EncodesBase64) {
   EXPECT_EQ(base64(as_bytes("")), "");
@@ -32,6 +15,20 @@ TEST(Text, EncodesBase64) {
   EXPECT_EQ(base64(as_bytes("foo")), "Zm9v");
   EXPECT_EQ(base64(as_bytes("foobar")), "Zm9vYmFy");
   EXPECT_EQ(base64(as_bytes("\xFF\xFE\xFD")), "//79");
+}
+
+TEST(Text, DecodesWhatItEncodesAndNothingElse) {
+  for (const std::string text : {"", "f", "fo", "foo", "foobar", "\xFF\xFE\xFD"}) {
+    EXPECT_EQ(from_base64(base64(as_bytes(text))), text);
+    EXPECT_EQ(from_hex(hex(as_bytes(text))), text);
+  }
+  EXPECT_EQ(hex(as_bytes("\x01\xAB")), "01ab");
+  EXPECT_EQ(from_hex("01aB"), "\x01\xAB");
+  for (const char* text :
+       {"Z", "Zg", "Zg=", "Zg===", "=", "====", "Zg=g", "Zh==", "Zm9=", "Zm9*"}) {
+    EXPECT_EQ(from_base64(text), std::nullopt) << text;
+  }
+  for (const char* text : {"0", "0g", "g0", " 1", "0x1"}) EXPECT_EQ(from_hex(text), std::nullopt);
 }
 
 TEST(Text, GroupsDigits) {

@@ -117,6 +117,22 @@ TEST_P(RecoveryTest, TwoSegmentsInOnePlaceAreRefused) {
   EXPECT_THAT(refused(ErrorCode::kCorruption).message(), testing::HasSubstr("two segments"));
 }
 
+// Recovery gave up all segments of the lane, and then looked at the newest of those left: a
+// segmentation fault.
+TEST_P(RecoveryTest, ALaneThatBeginsBehindItsEndIsRefused) {
+  ASSERT_OK_AND_ASSIGN(Wal wal, try_open());
+  append(wal, 1, 3);
+  crash(std::move(wal));
+  const test::SegmentFile file = newest();
+  SegmentState state = file.state;
+  state.first_lane_sequence = state.lane_sequence + 1;
+  state.sequence += 1;
+  test::write_slot(file.path, 1 - file.slot, state);
+  const Error error = refused(ErrorCode::kCorruption);
+  EXPECT_THAT(error.message(), testing::HasSubstr("begins behind it"));
+  EXPECT_EQ(error.path(), file.path.string());
+}
+
 TEST_P(RecoveryTest, ANewerSegmentFormatIsUnsupported) {
   ASSERT_OK_AND_ASSIGN(Wal wal, try_open());
   append(wal, 1, 3);

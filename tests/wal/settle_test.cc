@@ -20,6 +20,7 @@
 #include "nacre/executor.h"
 #include "nacre/pmem.h"
 #include "nacre/wal.h"
+#include "tests/support/file_bytes.h"
 #include "tests/support/result_matchers.h"
 #include "tests/support/temp_directory.h"
 #include "tests/wal/log_files.h"
@@ -48,7 +49,7 @@ class SettleTest : public testing::Test {
   /// The files as they are, as after a kill.
   std::filesystem::path killed() {
     const auto copy = home_.path() / ("killed" + std::to_string(++kills_));
-    std::filesystem::copy(log_, copy, std::filesystem::copy_options::recursive);
+    test::copy_log(log_, copy);
     return copy;
   }
 

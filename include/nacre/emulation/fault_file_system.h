@@ -61,6 +61,8 @@ class FaultFileSystem final : public FileSystem {
   Status sync_directory(const std::filesystem::path& path) override;
 
  private:
+  friend class FaultDevice;  // Follows the same plan.
+
   std::unique_ptr<FaultContext> context_;
 };
 

@@ -54,6 +54,13 @@ enum class FaultEffect : std::uint8_t {
   kMisdirectedWrite,  ///< Arrives `misdirect_bytes` away; reports success.
   kFlippedBit,        ///< One bit of what is read is wrong from now on, until it is rewritten. A
                       ///< retry reads the same wrong bit. Which bit follows from seed and offset.
+  kLostUnsynced,      ///< Of a sync: what was written to the file since its last good sync is gone,
+                      ///< as when the kernel could not write its pages back and dropped them. Fails
+                      ///< with `sys_errno`, or, when that is 0, reports success; later syncs
+                      ///< succeed and bring nothing back. Add it before the writes.
+  kStuck,             ///< Does not begin until it is released or cancelled (FaultDevice).
+  kSlow,              ///< Its end is told late (FaultDevice): after `slow_completions` others, or
+                      ///< when no others are under way, and not before `slow_ns` have passed.
 };
 
 /// One thing that goes wrong.
@@ -73,6 +80,8 @@ struct Fault {
   double probability = 1.0;
   std::uint64_t torn_bytes = 0;
   std::int64_t misdirect_bytes = 4096;
+  std::uint64_t slow_completions = 0;
+  std::uint64_t slow_ns = 0;
 };
 
 /// One operation, as it was asked for and as it ended.
@@ -85,6 +94,7 @@ struct FileEvent {
   OpenOptions options = {};  ///< Those the file was opened with.
   /// Operations are numbered as they start, from 1, and stand in the trace as they end.
   std::uint64_t started = 0;
+  std::optional<Fault> fault = {};  ///< What the plan does to it; hooks see it already.
   std::optional<ErrorCode> error = {};
   bool injected = false;  ///< The plan, not the system below, decided how it went.
 };
@@ -103,12 +113,16 @@ class FaultPlan {
 
   /// Adds a fault; returns its number, for `hits`. When several faults would strike one operation,
   /// the first added does. Asserts that the effect fits the operation: the write effects need
-  /// kWrite, kFlippedBit needs kRead, kSkip an operation that returns nothing.
+  /// kWrite, kFlippedBit needs kRead, kLostUnsynced needs kSync or kSyncData, kSkip an operation
+  /// that returns nothing. What is stuck or slow needs a FaultDevice: a call of a FaultFileSystem
+  /// goes on as if nothing were planned.
   std::size_t add(Fault fault);
   /// How many operations fault `number` has struck.
   std::uint64_t hits(std::size_t number) const;
   /// From now on nothing goes wrong. Counts and trace stay.
   void clear();
+  /// Whether any fault, struck or not, has this effect; what it needs is then kept in mind.
+  bool plans(FaultEffect effect) const noexcept;
 
   /// Called before each operation, without any lock held: it may wait (a stuck request), move a
   /// clock (a slow one), look at the state on the media, or end the process.

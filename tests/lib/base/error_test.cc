@@ -72,6 +72,8 @@ TEST(Error, EveryCodeHasItsOwnName) {
   EXPECT_EQ(error_code_name(ErrorCode::kBusy), "busy");
   EXPECT_EQ(error_code_name(ErrorCode::kClosed), "closed");
   EXPECT_EQ(error_code_name(ErrorCode::kUnsupported), "unsupported");
+  EXPECT_EQ(error_code_name(ErrorCode::kCancelled), "cancelled");
+  EXPECT_EQ(error_code_name(ErrorCode::kTimedOut), "timed_out");
 }
 
 Result<int> half_of(int number) {

@@ -43,6 +43,15 @@ TEST(ErrnoError, SaysWhatIsWrongWithAPath) {
   EXPECT_THAT(error_from_errno(ELOOP, "x", "p").message(), testing::HasSubstr("symbolic links"));
 }
 
+TEST(ErrnoError, SaysWhatIsWrongWithARequest) {
+  const auto told = [](int sys_errno) { return error_from_errno(sys_errno, "x", "p").message(); };
+  EXPECT_THAT(told(EBADF), testing::HasSubstr("`writable`"));
+  EXPECT_THAT(told(EFAULT), testing::HasSubstr("buffer"));
+  EXPECT_THAT(told(ESPIPE), testing::HasSubstr("pipe"));
+  EXPECT_THAT(told(EXDEV), testing::HasSubstr("same one"));
+  EXPECT_THAT(told(EISDIR), testing::HasSubstr("directory"));
+}
+
 TEST(ErrnoError, RefusedDirectOpenIsUnsupportedAndOtherwiseAMistake) {
   const OpenOptions direct{.direct = true};
   EXPECT_EQ(open_error_from_errno(EINVAL, "p", direct).code(), ErrorCode::kUnsupported);

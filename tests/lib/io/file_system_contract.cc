@@ -87,6 +87,32 @@ TEST_P(FileSystemContract, ReadsEndWhereTheFileEnds) {
   EXPECT_EQ(file->read_at(0, {}).value(), 0U);
 }
 
+// More pieces than the kernel takes in one call (IOV_MAX is 1024).
+TEST_P(FileSystemContract, ReadsAndWritesManyPiecesAsOneRange) {
+  const auto file = create("a");
+  std::string text;
+  for (int i = 0; text.size() < 10'000; ++i) text += std::to_string(i);
+  std::vector<Bytes> pieces;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t bytes = std::min(at % 7, text.size() - at);  // Some of them are empty.
+    pieces.push_back(as_bytes(text).subspan(at, bytes));
+    at += std::max<std::size_t>(bytes, 1);
+    if (bytes == 0) pieces.push_back(as_bytes(text).subspan(at - 1, 1));
+  }
+  ASSERT_GT(pieces.size(), 2048U);
+  ASSERT_OK(file->write_vectored_at(5, pieces));
+  EXPECT_EQ(content_of(*file), std::string(5, '\0') + text);
+
+  std::string back(text.size() + 100, '.');
+  std::vector<std::span<std::byte>> into;
+  for (std::size_t at = 0; at < back.size(); at += 4) {
+    const std::size_t bytes = std::min<std::size_t>(4, back.size() - at);
+    into.push_back(std::as_writable_bytes(std::span(back).subspan(at, bytes)));
+  }
+  EXPECT_EQ(file->read_vectored_at(5, into).value(), text.size());
+  EXPECT_EQ(back, text + std::string(100, '.'));
+}
+
 TEST_P(FileSystemContract, WritingBeyondTheEndLeavesZerosBetween) {
   const auto file = create("a", "ab");
   ASSERT_OK(file->write_at(4, as_bytes("ef")));

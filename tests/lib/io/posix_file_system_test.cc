@@ -60,6 +60,23 @@ class AsNobody {
   AsNobody& operator=(const AsNobody&) = delete;
 };
 
+TEST(PosixFileSystem, ALinkIsAnotherNameOfTheFile) {
+  const TempDirectory directory;
+  const std::filesystem::path path = directory.path() / "a";
+  const std::filesystem::path link = directory.path() / "b";
+  std::ofstream(path) << "content";
+  PosixFileSystem file_system;
+  EXPECT_OK(file_system.link(path, link));
+  EXPECT_EQ(std::filesystem::hard_link_count(path), 2U);
+  EXPECT_THAT(file_system.link(path, link), has_code(ErrorCode::kBusy));
+  EXPECT_THAT(file_system.link(directory.path() / "none", directory.path() / "c"),
+              has_code(ErrorCode::kNotFound));
+  const TempDirectory elsewhere = TempDirectory::on_tmpfs();
+  const Status refused = file_system.link(path, elsewhere.path() / "c");
+  ASSERT_THAT(refused, has_code(ErrorCode::kUnsupported));
+  EXPECT_EQ(refused.error().sys_errno(), EXDEV);
+}
+
 TEST(PosixFileSystem, PermissionDeniedSaysWhatToDo) {
   const TempDirectory directory;
   const std::filesystem::path path = directory.path() / "a";

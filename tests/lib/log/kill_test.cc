@@ -29,6 +29,13 @@ namespace {
 
 using test::LogPlace;
 
+/// Where the log lies, and what writes it there.
+struct KillCase {
+  LogPlace place = LogPlace::kBlock;
+  IoEngine engine = IoEngine::kAuto;
+  const char* name = "";
+};
+
 constexpr std::size_t kWriters = 2;
 constexpr std::size_t kMaxMessageBytes = 3000;
 
@@ -116,7 +123,7 @@ Result<Offset> append_some(Partition partition, std::uint64_t writer, std::uint6
   _exit(6);
 }
 
-class KillTest : public testing::TestWithParam<LogPlace> {
+class KillTest : public testing::TestWithParam<KillCase> {
  protected:
   /// Reads the whole log; returns each writer's next sequence.
   void check(const std::filesystem::path& directory, const LogOptions& options,
@@ -170,12 +177,18 @@ class KillTest : public testing::TestWithParam<LogPlace> {
 
 TEST_P(KillTest, NothingAcknowledgedIsLostOver200Kills) {
   constexpr int kKills = 200;
+  if (GetParam().engine == IoEngine::kIoUring) {
+    PosixFileSystem files;
+    const auto io_uring = make_io_backend(files, {.engine = IoEngine::kIoUring});
+    if (!io_uring) GTEST_SKIP() << io_uring.error().to_string();
+  }
   SeededRandom random(test::seed());
-  const auto home = test::directory_for(GetParam());
+  const auto home = test::directory_for(GetParam().place);
   const std::filesystem::path directory = home->path() / "log";
   const LogOptions options{.segment_bytes = std::uint64_t{256} << 10,
                            .spare_segments = 1,
-                           .domain = test::domain_of(GetParam()),
+                           .domain = test::domain_of(GetParam().place),
+                           .io_engine = GetParam().engine,
                            .environment = {}};
   void* shared =
       ::mmap(nullptr, sizeof(Progress), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -209,9 +222,12 @@ TEST_P(KillTest, NothingAcknowledgedIsLostOver200Kills) {
   ::munmap(shared, sizeof(Progress));
 }
 
-INSTANTIATE_TEST_SUITE_P(Domains, KillTest,
-                         testing::Values(LogPlace::kBlock, LogPlace::kEmulatedInMemory),
-                         test::place_name);
+INSTANTIATE_TEST_SUITE_P(
+    Domains, KillTest,
+    testing::Values(KillCase{LogPlace::kBlock, IoEngine::kIoUring, "BlockIoUring"},
+                    KillCase{LogPlace::kBlock, IoEngine::kPosix, "BlockPosix"},
+                    KillCase{LogPlace::kEmulatedInMemory, IoEngine::kAuto, "EmulatedInMemory"}),
+    [](const auto& the) { return std::string(the.param.name); });
 
 }  // namespace
 }  // namespace nacre

@@ -27,6 +27,7 @@ using test::exit_status;
 using test::fork_child;
 using test::has_code;
 using test::LogPlace;
+using test::refused;
 using test::text_of;
 
 class LogPlaceTest : public testing::TestWithParam<LogPlace> {
@@ -46,10 +47,6 @@ class LogPlaceTest : public testing::TestWithParam<LogPlace> {
   static std::uint64_t count(const Log& log, std::string_view topic = "t") {
     const auto found = log.topic(topic);
     return found ? found->partition(0).durable_end().value : 0;
-  }
-  template <class Outcome>
-  static bool refused(const Outcome& outcome) {
-    return !outcome && outcome.error().code() == ErrorCode::kClosed;
   }
 
   std::unique_ptr<test::TempDirectory> directory_ = test::directory_for(GetParam());

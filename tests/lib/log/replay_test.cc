@@ -24,11 +24,12 @@ class ReplayTest : public testing::Test {
     const std::filesystem::path directory = home.path() / "log";
     PosixFileSystem kernel;
     FaultFileSystem files(kernel);
-    auto domain = pmem::choose_domain(kernel, home.path(), DomainRequest::kBlock);
-    EXPECT_TRUE(test::is_ok(domain));
     ManualClock clock;
     SeededRandom random(seed);
     DeterministicExecutor executor(seed);
+    auto domain = pmem::choose_domain(kernel, home.path(), DomainRequest::kBlock,
+                                      {.clock = &clock, .executor = &executor});
+    EXPECT_TRUE(test::is_ok(domain));
     LogOptions options;
     options.segment_bytes = std::uint64_t{64} << 10;
     options.spare_segments = 2;

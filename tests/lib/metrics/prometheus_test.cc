@@ -14,6 +14,7 @@ TEST(PrometheusWriter, WritesFamiliesAndSamples) {
   writer.sample({}, 7);
   writer.gauge("nacre_segment_bytes", "Size of the segment files.");
   writer.sample({{"topic", "a"}, {"partition", "0"}}, 65536);
+  writer.sample_ratio({}, 2.5);
   writer.sample({{"topic", "b\"\\\n"}, {"partition", "1"}}, 0);
   EXPECT_EQ(writer.text(),
             "# HELP nacre_device_writes_total Writes of log blocks to the device.\n"
@@ -22,6 +23,7 @@ TEST(PrometheusWriter, WritesFamiliesAndSamples) {
             "# HELP nacre_segment_bytes Size of the segment files.\n"
             "# TYPE nacre_segment_bytes gauge\n"
             "nacre_segment_bytes{topic=\"a\",partition=\"0\"} 65536\n"
+            "nacre_segment_bytes 2.5\n"
             "nacre_segment_bytes{topic=\"b\\\"\\\\\\n\",partition=\"1\"} 0\n");
 }
 

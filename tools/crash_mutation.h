@@ -1,0 +1,63 @@
+#pragma once
+
+// Mutations of nacre: takes out each flush, fence, sync and durable write, or moves it behind the
+// next store, one at a time, and lets the crash suites find that something is wrong.
+
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "nacre/emulation/crash_report.h"
+#include "nacre/emulation/crash_test.h"
+#include "tools/crash_selection.h"
+
+namespace nacre::tools {
+
+/// Why nothing has to miss a place.
+struct SurvivalReason {
+  std::string_view function;  ///< The place is in it; the whole name, without arguments.
+  std::string_view kind;      ///< Such as "fence".
+  /// Which of that kind in the function, from 1 in the order of the lines. 0: each of them.
+  std::size_t number = 0;
+  std::optional<CrashMutation> mutation = std::nullopt;  ///< None: either.
+  std::string_view reason;
+};
+
+/// Those of nacre.
+std::span<const SurvivalReason> survival_reasons();
+
+struct MutationResult {
+  CrashSite site;
+  CrashMutation mutation = CrashMutation::kDrop;
+  std::string caught_by;    ///< The first suite and model that failed; empty: none.
+  std::string_view reason;  ///< Why it may survive, where that is known.
+  std::size_t jobs = 0;     ///< That come by it.
+  std::size_t number = 0;   ///< Of its kind in its function, from 1.
+
+  bool survives() const noexcept { return caught_by.empty(); }
+  /// Nothing has missed it, and nobody knows why: a suite is missing, or it can go. Or it is
+  /// explained, and something has missed it.
+  bool is_wrong() const noexcept { return survives() == reason.empty(); }
+};
+
+/// One result for each place that any of `jobs` comes by, and each mutation of it; the copies of an
+/// inlined place count as one. It is tried by those of `jobs` that come by it and are about the
+/// same part of nacre as the first of them. `options` say the budget of each run, of which there
+/// are up to two for a mutation and a job: without kills of the process, and with.
+/// `on_progress(done, total)` is called between places. Errors: `invalid_argument` (a job fails as
+/// it is, so that it would seem to miss everything).
+Result<std::vector<MutationResult>> mutate(
+    std::span<const CrashJob> jobs, const CrashTestOptions& options,
+    const std::function<void(std::size_t, std::size_t)>& on_progress,
+    std::span<const SurvivalReason> reasons = survival_reasons());
+
+/// A row for each result; survivors come last.
+std::string mutations_text(std::span<const MutationResult> results);
+
+/// The same as a page of documentation.
+std::string mutations_page(std::span<const MutationResult> results);
+
+}  // namespace nacre::tools
