@@ -27,6 +27,7 @@ struct Sequence {
     return {lsn.value << kLaneBits | ((std::uint64_t{1} << kLaneBits) - 1)};
   }
   Lsn lsn() const noexcept { return Lsn{value >> kLaneBits}; }
+  std::uint32_t lane() const noexcept { return value & ((std::uint32_t{1} << kLaneBits) - 1); }
   friend auto operator<=>(const Sequence&, const Sequence&) = default;
 };
 inline constexpr Sequence kNewest{std::numeric_limits<std::uint64_t>::max()};

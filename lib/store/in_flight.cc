@@ -11,6 +11,9 @@ namespace {
 /// A write into memory takes less than that; one to a device is slept for.
 constexpr int kSpins = 2000;
 
+/// Of a write that has not drawn its sequence. No write draws one on lane 0, the manifest's.
+bool is_only_said(std::uint64_t floor) noexcept { return Sequence{floor}.lane() == 0; }
+
 }  // namespace
 
 InFlight::Write InFlight::begin(Lsn floor) noexcept {
@@ -64,7 +67,13 @@ void InFlight::wait_through(Lsn lsn) noexcept {
     waiting_.fetch_add(1, std::memory_order_seq_cst);
     for (floor = place.floor.load(std::memory_order_seq_cst); is_waited_for(floor);
          floor = place.floor.load(std::memory_order_seq_cst)) {
-      place.floor.wait(floor, std::memory_order_seq_cst);
+      // Nobody is told when the write draws its sequence; and once it has drawn a greater one than
+      // is waited for here, it may itself have to wait for who waits here.
+      if (is_only_said(floor)) {
+        std::this_thread::yield();
+      } else {
+        place.floor.wait(floor, std::memory_order_seq_cst);
+      }
     }
     waiting_.fetch_sub(1, std::memory_order_seq_cst);
   }

@@ -31,7 +31,7 @@ class InFlight {
     ~Write() {
       if (floor_ != nullptr) owner_->leave(*floor_);
     }
-    /// The sequence is known, and its LSN is at least what was said.
+    /// The sequence is known, its LSN is at least what was said, and its lane is not 0.
     void drew(Sequence sequence) noexcept {
       floor_->store(sequence.value, std::memory_order_release);
     }
@@ -46,10 +46,10 @@ class InFlight {
   /// Waits for a place when there are `kPlaces` writes under way. `floor` is above 0.
   Write begin(Lsn floor) noexcept;
 
-  /// Returns when no write with an LSN up to `lsn` is under way, of those that drew it before.
+  /// Returns when no write with an LSN up to `lsn` is under way, of those that drew it before. What
+  /// has drawn a greater one is not waited for: it may be waiting for who waits here.
   void wait_through(Lsn lsn) noexcept;
-  /// The same for a sequence, but that it also returns when what is under way has drawn a greater
-  /// one: who waits here may be waited for by those.
+  /// The same for a sequence, for waits that are short: it does not sleep.
   void wait_through(Sequence sequence) noexcept;
   /// False when no write with a sequence up to `sequence` was under way at some moment of the call.
   bool any_through(Sequence sequence) const noexcept;

@@ -144,7 +144,10 @@ struct Acknowledged {
 int write_until_over(const std::filesystem::path& path, const StoreOptions& options,
                      Acknowledged& done) {
   auto store = Store::open(path, options);
-  if (!store) return 1;
+  if (!store) {
+    done.over = true;
+    return 1;
+  }
   std::atomic<int> failures{0};
   const std::string padding(3000, 'p');
   std::thread first([&] {
@@ -194,7 +197,9 @@ TEST_P(StoreViewTest, IsOfOneMomentBesideAWriterInAnotherProcess) {
   ASSERT_NE(shared, MAP_FAILED);
   auto& done = *new (shared) Acknowledged();
   const pid_t writer = test::fork_child([&] { return write_until_over(path(), options(), done); });
-  while (done.first == 0 || done.second == 0 || done.loads == 0) std::this_thread::yield();
+  while (!done.over && (done.first == 0 || done.second == 0 || done.loads == 0)) {
+    std::this_thread::yield();
+  }
   auto opened = StoreView::open(path(), options());
   for (int i = 0; i < rounds && opened && !HasFailure(); ++i) {
     StoreView& view = *opened;
