@@ -164,6 +164,8 @@ int write_until_over(const std::filesystem::path& path, const StoreOptions& opti
     }
   });
   std::thread second([&] {
+    // Else it might have had its share of writes before there was anything to see.
+    while (!done.over && done.first == 0) std::this_thread::yield();
     for (int i = 0; !done.over; ++i) {
       done.await_look(i, 500);
       const int seen = done.first;
