@@ -110,12 +110,14 @@ ExitCode exit_code_of(const std::vector<CrashResult>& results) {
 
 /// What nothing has missed is damage to come, as far as a user of the exit code is concerned.
 Result<ExitCode> run_mutations(const CrashtestOptions& options, const std::vector<CrashJob>& jobs) {
-  SystemClock clock;
-  Progress progress("mutating", 0, clock);
   CrashTestOptions search = search_options(options);
   search.timeline = false;
-  const std::vector<MutationResult> results = NACRE_TRY(
-      mutate(jobs, search, [&](std::size_t done, std::size_t) { progress.update(done, 0, 0); }));
+  // It takes so long that whoever waits wants to see what has been found.
+  const auto tell_result = [](std::size_t done, std::size_t places, const MutationResult& result) {
+    const std::string text = fmt::format("{:>3}/{} {}", done + 1, places, mutation_text(result));
+    static_cast<void>(write_all(STDERR_FILENO, as_bytes(text)));
+  };
+  const std::vector<MutationResult> results = NACRE_TRY(mutate(jobs, search, tell_result));
   NACRE_TRY(print_out(mutations_text(results)));
   if (!options.report.empty()) NACRE_TRY(write_file(options.report, mutations_page(results)));
   return std::ranges::any_of(results, &MutationResult::is_wrong) ? ExitCode::kDamaged

@@ -32,7 +32,7 @@ std::span<const SurvivalReason> survival_reasons();
 struct MutationResult {
   CrashSite site;
   CrashMutation mutation = CrashMutation::kDrop;
-  std::string caught_by;    ///< The first suite and model that failed; empty: none.
+  std::string caught_by;    ///< A suite and model that failed; empty: none did.
   std::string_view reason;  ///< Why it may survive, where that is known.
   std::size_t jobs = 0;     ///< That come by it.
   std::size_t number = 0;   ///< Of its kind in its function, from 1.
@@ -43,18 +43,24 @@ struct MutationResult {
   bool is_wrong() const noexcept { return survives() == reason.empty(); }
 };
 
+/// What came of each mutation, as soon as it is known and before reasons are looked for, and behind
+/// how many places of how many.
+using OnMutation = std::function<void(std::size_t done, std::size_t places, const MutationResult&)>;
+
 /// One result for each place that any of `jobs` comes by, and each mutation of it; the copies of an
 /// inlined place count as one. It is tried by those of `jobs` that come by it and are about the
 /// same part of nacre as the first of them. `options` say the budget of each run, of which there
-/// are up to two for a mutation and a job: without kills of the process, and with.
-/// `on_progress(done, total)` is called between places. Errors: `invalid_argument` (a job fails as
-/// it is, so that it would seem to miss everything).
+/// are up to three for a mutation and a job: with one crash, with crashes of recovery, and with
+/// kills of the process too. Errors: `invalid_argument` (a job fails as it is, so that it would
+/// seem to miss everything).
 Result<std::vector<MutationResult>> mutate(
-    std::span<const CrashJob> jobs, const CrashTestOptions& options,
-    const std::function<void(std::size_t, std::size_t)>& on_progress,
+    std::span<const CrashJob> jobs, const CrashTestOptions& options, const OnMutation& on_result,
     std::span<const SurvivalReason> reasons = survival_reasons());
 
-/// A row for each result; survivors come last.
+/// Two lines.
+std::string mutation_text(const MutationResult& result);
+
+/// The same for each result; survivors come last.
 std::string mutations_text(std::span<const MutationResult> results);
 
 /// The same as a page of documentation.

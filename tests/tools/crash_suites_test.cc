@@ -90,13 +90,14 @@ TEST(CrashSuitesList, NamesAreDistinctAndSayWhatTheyAre) {
   EXPECT_EQ(std::ranges::adjacent_find(names), names.end());
 }
 
+void ignore_result(std::size_t, std::size_t, const MutationResult&) {}
+
 std::vector<MutationResult> mutate_append(std::span<const SurvivalReason> reasons) {
   const std::vector<std::string> suites = {"wal-append"};
   CrashTestOptions options;
   options.max_seconds = 2;
   options.depth = 1;
-  return *mutate(
-      *select_crash_jobs(suites, "cache-line"), options, [](std::size_t, std::size_t) {}, reasons);
+  return *mutate(*select_crash_jobs(suites, "cache-line"), options, ignore_result, reasons);
 }
 
 std::vector<MutationResult> mutations_in(std::span<const MutationResult> results,
@@ -133,7 +134,7 @@ TEST(CrashMutation, RefusesASuiteThatFailsAsItIs) {
     report.verdict = CrashVerdict::kFailed;
     return report;
   };
-  const auto results = mutate(std::span(&job, 1), {}, [](std::size_t, std::size_t) {});
+  const auto results = mutate(std::span(&job, 1), {}, ignore_result);
   ASSERT_FALSE(results);
   EXPECT_EQ(results.error().code(), ErrorCode::kInvalidArgument);
 }

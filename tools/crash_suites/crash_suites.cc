@@ -5,6 +5,7 @@
 #include "tools/crash_suites/store_script.h"
 #include "tools/crash_suites/structure_suites.h"
 #include "tools/crash_suites/wal_script.h"
+#include "wal/record_format.h"
 
 namespace nacre::tools {
 namespace {
@@ -42,6 +43,8 @@ std::vector<CrashSuite> crash_suites() {
   constexpr WalStep kSubmitThree{.kind = WalStep::Kind::kSubmit, .records = 3};
   constexpr WalStep kReopen{.kind = WalStep::Kind::kReopen};
   constexpr WalStep kHalfSegment{.bytes = 30000};
+  // What comes next begins a block, and so goes to the same place after a crash.
+  constexpr WalStep kWholeBlock{.bytes = wal::kBlockBytes - sizeof(wal::FrameHeader)};
   const StoreStep put{};
   const StoreStep overwrite{.value = "another value"};
   const auto long_put = [](const char* key) {
@@ -87,6 +90,9 @@ std::vector<CrashSuite> crash_suites() {
                 {.setup = {{}}, .run = {kReopen, {}}}),
       wal_suite("wal-go-on", "appends, and a recovery that appends to what it has found",
                 {.setup = {{}}, .run = {{}, {}}, .goes_on = true}),
+      wal_suite("wal-torn-again",
+                "an append, and where it was torn, that of the recovery in its place",
+                {.setup = {kWholeBlock}, .run = {{}}, .goes_on = true, .answers_first = true}),
       wal_suite("wal-create-go-on", "making a log, and a recovery that appends to it",
                 {.creates = true, .run = {{}}, .goes_on = true}),
       wal_suite("wal-truncate-go-on", "giving up old segments, and a recovery that appends",

@@ -36,6 +36,9 @@ struct WalScript {
   /// Recovery appends a record, unless that of an earlier one is the newest: what it finds, and
   /// what it lets others find, must then be as durable as what was acknowledged to it.
   bool goes_on = false;
+  /// It says what it has found before it goes on: what it has not found, a record that the crash
+  /// tore, must stay away from then on.
+  bool answers_first = false;
 };
 
 /// Recovery opens the log and reads it. What it finds has to be the records of the script in their
