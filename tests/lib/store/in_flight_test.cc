@@ -13,7 +13,7 @@ namespace {
 
 constexpr Lsn kLast{10};
 /// More than enough for a waiter to go to sleep, on any machine that is not held up for seconds.
-constexpr int kYields = 20'000;
+constexpr int kYields = 2'000;
 
 class InFlightTest : public testing::Test {
  protected:
