@@ -277,7 +277,10 @@ Status SegmentPool::fill(const std::filesystem::path& path, const SegmentState& 
       path, {.writable = true, .create = true, .direct = domain_->open_options().direct}));
   NACRE_TRY(file->preallocate(0, options_.segment_bytes));
   AlignedBuffer buffer(std::min<std::size_t>(kFillBytes, options_.segment_bytes));
-  for (std::uint64_t offset = 0; offset < options_.segment_bytes;) {
+  // The first commit to a block that was never written would have to journal that it is now. Where
+  // no commit reaches the media, it is enough that there is room.
+  const std::uint64_t filled = survives_power_loss() ? options_.segment_bytes : 0;
+  for (std::uint64_t offset = 0; offset < filled;) {
     const std::size_t bytes =
         std::min<std::uint64_t>(buffer.span().size(), options_.segment_bytes - offset);
     NACRE_TRY(file->write_at(offset, buffer.span().first(bytes)));
