@@ -124,7 +124,10 @@ TEST_P(SegmentPoolTest, MakesASegmentThatIsWholeBeforeItHasItsName) {
         break;
     }
   }
-  EXPECT_GE(written, kBytes) << "every block is written, not only reserved";
+  // Nothing is committed to the blocks of the emulated domain.
+  if (pool->survives_power_loss()) {
+    EXPECT_GE(written, kBytes) << "every block is written, not only reserved";
+  }
   EXPECT_GT(preallocated, 0U);
   EXPECT_GT(last_write, preallocated);
   EXPECT_GT(synced, last_write);
