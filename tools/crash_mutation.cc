@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <iterator>
 #include <map>
 #include <tuple>
@@ -80,11 +81,31 @@ std::string_view own_place(std::string_view place) {
   return place.substr(0, place.find('('));
 }
 
-std::string_view function_of(std::string_view place) {
+struct SourceLine {
+  std::string_view file;
+  std::size_t line = 0;
+};
+
+SourceLine line_of(std::string_view place) {
+  const std::size_t colon = place.find(':');
+  SourceLine at{.file = place.substr(0, colon)};
+  if (colon == place.npos) return at;
+  const std::string_view digits = place.substr(colon + 1);
+  std::from_chars(digits.data(), digits.data() + digits.size(), at.line);
+  return at;
+}
+
+/// "`nacre::Segment::write_state` (segment.cc)", without the line, which moves with every change
+/// above it.
+std::string lasting_place(std::string_view place) {
   constexpr std::string_view kIn = " in ";
   place = own_place(place);
   const std::size_t in = place.find(kIn);
-  return in == place.npos ? std::string_view() : place.substr(in + kIn.size());
+  const std::string_view function =
+      in == place.npos ? std::string_view() : place.substr(in + kIn.size());
+  const std::string_view file = line_of(place).file;
+  if (!function.starts_with("nacre::")) return fmt::format("{}", file);
+  return fmt::format("`{}` ({})", function, file);
 }
 
 std::string_view mutation_name(CrashMutation mutation) {
@@ -93,7 +114,7 @@ std::string_view mutation_name(CrashMutation mutation) {
 
 std::string_view reason_for(const MutationResult& result, std::span<const SurvivalReason> reasons) {
   const auto found = std::ranges::find_if(reasons, [&](const SurvivalReason& reason) {
-    return reason.function == function_of(result.site.place) && reason.kind == result.site.kind &&
+    return reason.file == line_of(result.site.place).file && reason.kind == result.site.kind &&
            (reason.number == 0 || reason.number == result.number) &&
            reason.mutation.value_or(result.mutation) == result.mutation;
   });
@@ -141,10 +162,16 @@ void merge_copies(std::vector<MutationResult>& results) {
   results.erase(copies.begin(), copies.end());
 }
 
+/// In the order of the lines, which the results are in from then on.
 void number_places(std::vector<MutationResult>& results) {
+  std::ranges::stable_sort(results, {}, [](const MutationResult& result) {
+    const SourceLine at = line_of(result.site.place);
+    return std::pair(at.file, at.line);
+  });
   std::map<std::tuple<std::string_view, std::string_view, CrashMutation>, std::size_t> counts;
   for (MutationResult& result : results) {
-    result.number = ++counts[{function_of(result.site.place), result.site.kind, result.mutation}];
+    const std::string_view file = line_of(result.site.place).file;
+    result.number = ++counts[{file, result.site.kind, result.mutation}];
   }
 }
 
@@ -218,9 +245,8 @@ std::string mutations_page(std::span<const MutationResult> results) {
       "| Place | Kind | Mutation | Caught by, or why it survives |\n|---|---|---|---|\n",
       results.size(), static_cast<std::ptrdiff_t>(results.size()) - survive, survive);
   for (const MutationResult& result : results) {
-    // Without the line, which moves with every change above it.
     page +=
-        fmt::format("| `{}` | {} | {} | {} |\n", function_of(result.site.place), result.site.kind,
+        fmt::format("| {} | {} | {} | {} |\n", lasting_place(result.site.place), result.site.kind,
                     mutation_name(result.mutation),
                     result.survives() ? (result.reason.empty() ? "**UNEXPLAINED**" : result.reason)
                                       : std::string_view(result.caught_by));

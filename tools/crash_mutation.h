@@ -18,9 +18,10 @@ namespace nacre::tools {
 
 /// Why nothing has to miss a place.
 struct SurvivalReason {
-  std::string_view function;  ///< The place is in it; the whole name, without arguments.
-  std::string_view kind;      ///< Such as "fence".
-  /// Which of that kind in the function, from 1 in the order of the lines. 0: each of them.
+  std::string_view file;  ///< The place is in it: "recovery.cc". Functions may be inlined.
+  std::string_view kind;  ///< Such as "fence".
+  /// Which of that kind and mutation in the file, from 1 in the order of the lines. 0: each of
+  /// them.
   std::size_t number = 0;
   std::optional<CrashMutation> mutation = std::nullopt;  ///< None: either.
   std::string_view reason;
@@ -35,7 +36,7 @@ struct MutationResult {
   std::string caught_by;    ///< A suite and model that failed; empty: none did.
   std::string_view reason;  ///< Why it may survive, where that is known.
   std::size_t jobs = 0;     ///< That come by it.
-  std::size_t number = 0;   ///< Of its kind in its function, from 1.
+  std::size_t number = 0;   ///< Of its kind and mutation in its file, from 1.
 
   bool survives() const noexcept { return caught_by.empty(); }
   /// Nothing has missed it, and nobody knows why: a suite is missing, or it can go. Or it is

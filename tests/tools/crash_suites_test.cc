@@ -141,8 +141,8 @@ TEST(CrashMutation, RefusesASuiteThatFailsAsItIs) {
 
 TEST(CrashMutation, AReasonHasToHold) {
   const std::vector<SurvivalReason> reasons = {
-      {.function = "nacre::write_file_atomically", .kind = "directory sync", .reason = "why"},
-      {.function = "nacre::wal::LaneCore::put_record", .kind = "fence", .reason = "wrong"}};
+      {.file = "atomic_file.cc", .kind = "directory sync", .reason = "why"},
+      {.file = "lane_core.cc", .kind = "fence", .reason = "wrong"}};
   const auto results = mutate_append(reasons);
   const auto syncs = mutations_in(results, "write_file_atomically", "directory sync");
   ASSERT_FALSE(syncs.empty()) << mutations_text(results);

@@ -80,19 +80,19 @@ class WalUnderTest {
   std::size_t appended_ = 0;
 };
 
-constexpr std::string_view kGoneOn = "recovery went on";
-
 /// What recovery has found, and its own record where that belongs to its answer.
 Result<Records> recover(SimulatedMachine& machine, const SuiteModel& model,
                         const WalScript& script) {
   Wal wal = NACRE_TRY(open_suite_wal(machine, model, 1));
   Records records = NACRE_TRY(records_of(wal));
-  const bool has_gone_on = !records.empty() && records.back() == kGoneOn;
+  const bool has_gone_on = !records.empty() && records.back() == script.goes_on_with;
   if (has_gone_on) records.pop_back();
   if (script.answers_first) machine.mark_answered();
-  if (script.goes_on && !has_gone_on) NACRE_TRY(wal.lane(0).append(as_bytes(kGoneOn)));
+  if (script.goes_on && !has_gone_on) {
+    NACRE_TRY(wal.lane(0).append(as_bytes(script.goes_on_with)));
+  }
   if (script.answers_first) return records;
-  if (script.goes_on) records.emplace_back(kGoneOn);
+  if (script.goes_on) records.push_back(script.goes_on_with);
   machine.mark_answered();
   return records;
 }

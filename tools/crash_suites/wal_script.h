@@ -36,6 +36,7 @@ struct WalScript {
   /// Recovery appends a record, unless that of an earlier one is the newest: what it finds, and
   /// what it lets others find, must then be as durable as what was acknowledged to it.
   bool goes_on = false;
+  std::string goes_on_with = "recovery went on";
   /// It says what it has found before it goes on: what it has not found, a record that the crash
   /// tore, must stay away from then on.
   bool answers_first = false;
