@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "lib/base/try.h"
+#include "lib/store/state_keyspaces.h"
 #include "lib/store/store_core.h"
 
 namespace nacre::store {
@@ -45,21 +46,13 @@ std::shared_ptr<const KeyspaceMap> StoreCore::keyspace_map() const {
 Result<KeyspaceCore*> StoreCore::find_keyspace(std::string_view name) const {
   if (states_ == nullptr) return store_closed();
   const ReadPin pin = states_->pin();
-  for (const auto& [id, keyspace] : *ReadStates::state(pin).keyspaces) {
-    if (keyspace->name() == name) return keyspace;
-  }
-  return Error(ErrorCode::kNotFound,
-               fmt::format("there is no keyspace \"{}\"; create it, or look at keyspaces()", name));
+  return store::find_keyspace(ReadStates::state(pin), name);
 }
 
 std::vector<std::string> StoreCore::keyspace_names() const {
-  std::vector<std::string> names;
-  if (states_ == nullptr) return names;
+  if (states_ == nullptr) return {};
   const ReadPin pin = states_->pin();
-  for (const auto& [id, keyspace] : *ReadStates::state(pin).keyspaces) {
-    names.push_back(keyspace->name());
-  }
-  return names;
+  return store::keyspace_names(ReadStates::state(pin));
 }
 
 Result<KeyspaceCore*> StoreCore::create_keyspace(std::string_view name,

@@ -10,6 +10,7 @@
 #include "lib/io/absolute_path.h"
 #include "lib/store/keyspace_options.h"
 #include "lib/store/memtable_set.h"
+#include "lib/store/state_keyspaces.h"
 #include "lib/store/store_core.h"
 #include "mmap/superblock.h"
 
@@ -200,20 +201,12 @@ std::unique_ptr<StoreCursor> ViewCore::iterate(const KeyspaceCore& keyspace,
 
 Result<KeyspaceCore*> ViewCore::find_keyspace(std::string_view name) const {
   const ReadPin pin = states_->pin();
-  for (const auto& [id, keyspace] : *ReadStates::state(pin).keyspaces) {
-    if (keyspace->name() == name) return keyspace;
-  }
-  return Error(ErrorCode::kNotFound,
-               fmt::format("there is no keyspace \"{}\"; look at keyspaces()", name));
+  return store::find_keyspace(ReadStates::state(pin), name);
 }
 
 std::vector<std::string> ViewCore::keyspace_names() const {
-  std::vector<std::string> names;
   const ReadPin pin = states_->pin();
-  for (const auto& [id, keyspace] : *ReadStates::state(pin).keyspaces) {
-    names.push_back(keyspace->name());
-  }
-  return names;
+  return store::keyspace_names(ReadStates::state(pin));
 }
 
 }  // namespace nacre::store
