@@ -3,11 +3,13 @@
 // Where in a segment records lie: the first frame behind each 64 KiB. Filled by one writer, read by
 // any number of threads beside it, never resized: 16 bytes for each 64 KiB of log.
 
-#include <array>
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <span>
 
 #include "nacre/types.h"
 
@@ -54,6 +56,15 @@ class SparseIndex {
       }
     }
     return low == 0 ? otherwise : entries_[low - 1];
+  }
+
+  /// The first indexed frame at or behind `offset`; none when there is none.
+  std::optional<Entry> at_or_behind(std::size_t offset) const noexcept {
+    // Pairs with the release in `add`.
+    const std::span entries(entries_.get(), count_.load(std::memory_order_acquire));
+    const auto found = std::ranges::lower_bound(entries, offset, {}, &Entry::offset);
+    if (found == entries.end()) return {};
+    return *found;
   }
 
  private:

@@ -1,5 +1,6 @@
 #include "lib/store/memtable_set.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "wal/lane_segments.h"
@@ -54,7 +55,7 @@ void MemtableSet::keep(std::uint32_t lane, const wal::LaneSegment& segment) {
 
 void MemtableSet::keep(const SegmentPin& pin) {
   MutexLock lock(mutex_);
-  if (!pins_.empty() && pins_.back().memory == pin.memory) return;
+  if (std::ranges::find(pins_, pin.memory, &SegmentPin::memory) != pins_.end()) return;
   pins_.push_back(pin);
 }
 

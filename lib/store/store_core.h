@@ -163,7 +163,9 @@ class StoreCore {
   Status open_keyspaces() REQUIRES(mutex_);
   Result<std::shared_ptr<const TableSet>> open_tables() REQUIRES(mutex_);
   Status remove_orphans() REQUIRES(mutex_);
-  Status replay(MemtableSet& into) REQUIRES(mutex_);
+  /// Returns how many writes of the log went into `into`.
+  Result<std::uint64_t> replay(Lsn above, const KeyspaceMap& keyspaces, MemtableSet& into)
+      EXCLUDES(mutex_);
   void free_in_background(std::vector<ReadState> given_up);
 
   // store_memory.cc

@@ -9,6 +9,7 @@
 
 #include "lib/base/try.h"
 #include "lib/store/keyspace_options.h"
+#include "lib/store/log_replay.h"
 #include "lib/store/store_core.h"
 #include "lib/store/write_format.h"
 
@@ -69,19 +70,28 @@ Result<std::unique_ptr<StoreCore>> StoreCore::open(const std::filesystem::path& 
 Status StoreCore::recover() {
   Clock& clock = log_.set().environment().clock();
   const std::uint64_t begin_ns = clock.monotonic_ns();
-  MutexLock lock(mutex_);
-  NACRE_TRY(open_manifest());
-  NACRE_TRY(open_keyspaces());
-  auto tables = NACRE_TRY(open_tables());
-  NACRE_TRY(remove_orphans());
-  NACRE_TRY(open_memory(*tables));
-  auto active = std::make_shared<MemtableSet>(memtable_bytes_, &memory_);
+  ReadState state;
+  Lsn flushed;
+  {
+    MutexLock lock(mutex_);
+    NACRE_TRY(open_manifest());
+    NACRE_TRY(open_keyspaces());
+    state.tables = NACRE_TRY(open_tables());
+    NACRE_TRY(remove_orphans());
+    NACRE_TRY(open_memory(*state.tables));
+    state.keyspaces = keyspace_map();
+    state.active = std::make_shared<MemtableSet>(memtable_bytes_, &memory_);
+    flushed = manifest_->state().flushed_through;
+  }
+  const std::shared_ptr<MemtableSet> active = state.active;
+  const std::shared_ptr<const KeyspaceMap> keyspaces = state.keyspaces;
   background_ = std::make_unique<TaskGroup>(executor());
-  states_ = std::make_unique<ReadStates>(
-      ReadState{
-          .active = active, .sealed = {}, .tables = std::move(tables), .keyspaces = keyspace_map()},
-      [this](std::vector<ReadState> given_up) { free_in_background(std::move(given_up)); });
-  NACRE_TRY(replay(*active));
+  states_ = std::make_unique<ReadStates>(std::move(state), [this](std::vector<ReadState> given_up) {
+    free_in_background(std::move(given_up));
+  });
+  // Without the lock: it waits for tasks.
+  recovery_.replayed_writes = NACRE_TRY(replay(flushed, *keyspaces, *active));
+  MutexLock lock(mutex_);
   done_.replayed_log_bytes = active->log_bytes();
   if (active->bytes() >= memtable_bytes_) {
     seal_active();
@@ -165,25 +175,22 @@ Status StoreCore::remove_orphans() {
   return {};
 }
 
-Status StoreCore::replay(MemtableSet& into) {
-  const auto keyspaces = keyspace_map();
+Result<std::uint64_t> StoreCore::replay(Lsn above, const KeyspaceMap& keyspaces,
+                                        MemtableSet& into) {
   const bool in_place = log_.keeps_records_in_place();
-  return log_.replay(manifest_->state().flushed_through,
-                     [&](Sequence sequence, Bytes record, const SegmentPin& pin) -> Status {
-                       Bytes kept = record;
-                       if (in_place) {
-                         into.keep(pin);
-                       } else {
-                         const std::span<std::byte> copy =
-                             into.arena().allocate_bytes(record.size());
-                         std::ranges::copy(record, copy.begin());
-                         kept = copy;
-                       }
-                       insert_all(into, *keyspaces, kept, sequence);
-                       into.add_log_bytes(record.size());
-                       recovery_.replayed_writes += 1;
-                       return {};
-                     });
+  return replay_log(log_.set(), above, executor(), [&](const ReplayedRecord& one) -> Status {
+    Bytes kept = one.record;
+    if (!in_place) {
+      const std::span<std::byte> copy = into.arena().allocate_bytes(one.record.size());
+      std::ranges::copy(one.record, copy.begin());
+      kept = copy;
+    } else if (!one.pin_was_shown) {
+      into.keep(one.pin);
+    }
+    insert_all(into, keyspaces, kept, one.sequence);
+    into.add_log_bytes(one.record.size());
+    return {};
+  });
 }
 
 }  // namespace nacre::store

@@ -8,7 +8,6 @@
 #include "lib/base/try.h"
 #include "lib/store/table_format.h"
 #include "wal/lane_core.h"
-#include "wal/lane_cursor.h"
 #include "wal/lsn_clock.h"
 #include "wal/record_format.h"
 
@@ -150,20 +149,6 @@ void WriteLog::take_turn(Sequence sequence, bool other_batches) noexcept {
       if (++spin > kSpins) std::this_thread::yield();
     }
   }
-}
-
-Status WriteLog::replay(Lsn above,
-                        const std::function<Status(Sequence, Bytes, const SegmentPin&)>& visit) {
-  for (std::uint32_t number = kManifestLane + 1; number < set_->lane_count(); ++number) {
-    const wal::LaneCore& lane = set_->lane(number);
-    const Lsn from{std::max(above.value + 1, lane.first_lsn().value)};
-    auto cursor = NACRE_TRY(wal::LaneCursor::open(lane.segments(), from));
-    while (NACRE_TRY(cursor->next())) {
-      const RecordView& record = cursor->record();
-      NACRE_TRY(visit(Sequence::of(record.lsn, number), record.payload, cursor->pin()));
-    }
-  }
-  return {};
 }
 
 Status WriteLog::truncate(Lsn lsn) {

@@ -12,7 +12,6 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <vector>
 
@@ -118,11 +117,6 @@ class WriteLog {
   /// Draws below `lsn` are over once this has returned, but for writes under way. One at a time.
   void raise(Lsn lsn) noexcept { set_->lsn_clock().raise(clock_lane_, lsn); }
   void wait_through(Lsn lsn) noexcept { in_flight_.wait_through(lsn); }
-
-  /// Every record above `above`, lane by lane. The record stays where it is while `pin` is held.
-  /// Stops with the visitor's error. Errors: as nacre::LaneReader::next.
-  Status replay(Lsn above,
-                const std::function<Status(Sequence, Bytes record, const SegmentPin& pin)>& visit);
 
   /// Gives up the records of writes up to `lsn`. Errors: as wal::LaneCore::truncate.
   Status truncate(Lsn lsn);

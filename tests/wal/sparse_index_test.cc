@@ -26,6 +26,18 @@ TEST(SparseIndex, FindsTheNewestEntryAtOrBeforeAnLsn) {
   EXPECT_EQ(index.find(Lsn{1000}, kNone).offset, 2 * kStride);
 }
 
+TEST(SparseIndex, FindsTheFirstEntryAtOrBehindAnOffset) {
+  SparseIndex index(4 * kStride);
+  EXPECT_FALSE(index.at_or_behind(0).has_value());
+  index.add(Lsn{10}, 8192);
+  index.add(Lsn{20}, kStride + 64);
+  EXPECT_EQ(index.at_or_behind(0)->lsn, Lsn{10});
+  EXPECT_EQ(index.at_or_behind(8192)->lsn, Lsn{10});
+  EXPECT_EQ(index.at_or_behind(8193)->lsn, Lsn{20});
+  EXPECT_EQ(index.at_or_behind(kStride + 64)->offset, kStride + 64);
+  EXPECT_FALSE(index.at_or_behind(kStride + 65).has_value());
+}
+
 TEST(SparseIndex, WantsOneFrameForEachStride) {
   SparseIndex index(4 * kStride);
   EXPECT_TRUE(index.wants(0));

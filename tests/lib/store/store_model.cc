@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <future>
 #include <type_traits>
 #include <utility>
 
@@ -33,10 +34,13 @@ StoreModel::StoreModel(Options options)
 StoreModel::~StoreModel() { held_.clear(); }
 
 void StoreModel::open() {
+  while (writers_.size() < options_.writers) {
+    ASSERT_OK_AND_ASSIGN(writers_.emplace_back(), ThreadPool::create(1));
+  }
   StoreOptions options;
   options.memtable_bytes = std::uint64_t{1} << 20;
-  options.write_lanes = 2;
-  options.segment_bytes = std::uint64_t{256} << 10;
+  options.write_lanes = std::max(2U, options_.writers);
+  options.segment_bytes = std::uint64_t{options_.writers > 0 ? 64U : 256U} << 10;
   options.domain = domain_of(options_.place);
   options.comparator = options_.comparator;
   options.merge = append();
@@ -52,6 +56,13 @@ void StoreModel::reopen() {
   open();
 }
 
+Status StoreModel::by_a_writer(const std::function<Status()>& write) {
+  if (writers_.empty()) return write();
+  const auto done = std::make_shared<std::promise<Status>>();
+  writers_[below(writers_.size())]->submit([&write, done] { done->set_value(write()); });
+  return done->get_future().get();
+}
+
 std::string StoreModel::random_key() {
   // The empty one, and keys that begin with others, among them.
   std::string key;
@@ -59,6 +70,14 @@ std::string StoreModel::random_key() {
     key.push_back(static_cast<char>('a' + number % 4));
   }
   return key;
+}
+
+void StoreModel::write() {
+  if (below(4) == 0) {
+    write_batch();
+    return;
+  }
+  ASSERT_OK(by_a_writer([this] { return write_to(*store_); }));
 }
 
 void StoreModel::step() {
@@ -90,7 +109,7 @@ void StoreModel::step() {
       bulk_load();
       return;
     default:
-      ASSERT_OK(write_to(*store_));
+      ASSERT_OK(by_a_writer([this] { return write_to(*store_); }));
   }
 }
 
@@ -150,7 +169,7 @@ void StoreModel::write_batch() {
     ASSERT_OK(write_to(batch));
   }
   if (batch.count() == 0) return;
-  ASSERT_OK(store_->write(batch));
+  ASSERT_OK(by_a_writer([&] { return store_->write(batch); }));
 }
 
 void StoreModel::bulk_load() {

@@ -6,13 +6,16 @@
 #include <compare>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "nacre/clock.h"
+#include "nacre/executor.h"
 #include "nacre/random.h"
 #include "nacre/store.h"
 #include "tests/lib/store/append_operator.h"
@@ -41,12 +44,17 @@ class StoreModel {
     LogPlace place = LogPlace::kEmulatedInMemory;
     Comparator comparator = Comparator::bytewise();
     std::uint64_t seed = 0;
+    /// Writes come from so many threads in turn, and so lie on as many lanes; 0: the caller's.
+    std::uint32_t writers = 0;
   };
   explicit StoreModel(Options options);
   ~StoreModel();
 
   /// One random operation.
   void step();
+  /// One random write, alone or several in a batch.
+  void write();
+  void reopen();
   /// Whether the store reads as the model does. Costs about as much as a few hundred reads.
   void check();
 
@@ -75,9 +83,10 @@ class StoreModel {
   std::string random_key();
   template <class Target>
   Status write_to(Target& target);
+  /// Calls `write` on the thread whose turn it is.
+  Status by_a_writer(const std::function<Status()>& write);
   void write_batch();
   void bulk_load();
-  void reopen();
   Visible visible(const Content& content);
   void check_against(const Content& content, const ReadOptions& options);
   void check_walks(const Visible& expected, const ReadOptions& options);
@@ -87,6 +96,7 @@ class StoreModel {
 
   const Options options_;
   SeededRandom random_;
+  std::vector<std::unique_ptr<ThreadPool>> writers_;
   std::unique_ptr<TempDirectory> directory_;
   WallClock clock_;
   Content content_;

@@ -49,5 +49,21 @@ INSTANTIATE_TEST_SUITE_P(
       return place_name({std::get<0>(where.param), where.index}) + std::get<1>(where.param).name;
     });
 
+/// Writes of a key on several lanes, that are replayed side by side each time the store is opened.
+TEST(StoreModelReplayTest, ReadsAsAMapDoesWhicheverLaneAWriteIsOn) {
+  StoreModel model({.seed = seed(), .writers = 4});
+  for (int round = 0; round < 100; ++round) {
+    for (int i = 0; i < kStepsBetweenChecks; ++i) {
+      model.write();
+      if (testing::Test::HasFatalFailure()) return;
+    }
+    if (round % 2 == 0) model.step();
+    model.reopen();
+    if (testing::Test::HasFatalFailure()) return;
+    model.check();
+    if (testing::Test::HasFatalFailure()) FAIL() << "in round " << round;
+  }
+}
+
 }  // namespace
 }  // namespace nacre::test
