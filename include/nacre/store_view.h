@@ -15,6 +15,7 @@
 //
 // Thread safety: every member may be called from any thread.
 
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -25,6 +26,7 @@
 
 #include "nacre/result.h"
 #include "nacre/store.h"
+#include "nacre/store_stats.h"
 #include "nacre/types.h"
 
 namespace nacre {
@@ -32,6 +34,17 @@ namespace nacre {
 namespace store {
 class ViewCore;
 }  // namespace store
+
+/// What a view shows, and what the newest `open` or `refresh` that succeeded had to do for it.
+struct StoreViewStats {
+  std::vector<KeyspaceStats> keyspaces;
+  Lsn moment;                      ///< Everything up to it is shown, and nothing above.
+  std::uint64_t log_records = 0;   ///< Writes and batches that are in no table, and were copied.
+  std::uint64_t log_bytes = 0;     ///< Of those: keys, values, and 16 bytes for each write.
+  std::uint64_t memory_bytes = 0;  ///< DRAM of the copies, and of tables beside their mappings.
+  /// At the store: more than one where a writer gave up meanwhile what was to be read.
+  std::uint64_t looks = 0;
+};
 
 class StoreView {
  public:
@@ -65,6 +78,9 @@ class StoreView {
   /// Errors: `not_found`.
   Result<Keyspace> keyspace(std::string_view name) const;
   std::vector<std::string> keyspaces() const;
+
+  /// All of it is of one moment.
+  StoreViewStats stats() const;
 
  private:
   explicit StoreView(std::unique_ptr<store::ViewCore> core);

@@ -10,6 +10,7 @@
 
 #include "lib/store/read_states.h"
 #include "nacre/result.h"
+#include "nacre/store_stats.h"
 
 namespace nacre::store {
 
@@ -18,5 +19,8 @@ Result<KeyspaceCore*> find_keyspace(const ReadState& state, std::string_view nam
 
 /// In the order in which they were created.
 std::vector<std::string> keyspace_names(const ReadState& state);
+
+/// What the tables of each hold.
+std::vector<KeyspaceStats> keyspace_stats(const ReadState& state);
 
 }  // namespace nacre::store

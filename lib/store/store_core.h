@@ -170,7 +170,6 @@ class StoreCore {
 
   // store_memory.cc
   Status open_memory(const TableSet& tables) REQUIRES(mutex_);
-  std::uint64_t memory_of(const TableSet& tables) const REQUIRES(mutex_);
   MemoryBudget::Need memory_for(Bytes key, Bytes value);
   MemoryBudget::Need memory_for(Bytes record);
   Result<MemoryBudget::Reservation> reserve_memory(const MemoryBudget::Need& need);
@@ -226,9 +225,6 @@ class StoreCore {
   InstallResult install_at(Sequence moment, const KeyspaceCore& keyspace,
                            std::span<const std::shared_ptr<Table>> tables,
                            WriteLog::Barrier& barrier) EXCLUDES(mutex_);
-
-  // store_stats.cc
-  std::vector<KeyspaceStats> keyspace_stats(const ReadState& state) const;
 
   // store_compact.cc
   void schedule_compaction() REQUIRES(mutex_);

@@ -75,7 +75,7 @@ void StoreCore::publish(ReadState next) {
     if (levels == nullptr || levels->levels.empty()) continue;
     level0_tables = std::max(level0_tables, levels->levels[0].size());
   }
-  table_memory_.set(memory_of(*next.tables));
+  table_memory_.set(next.tables->memory_bytes());
   const double unwritten =
       static_cast<double>(next.sealed.size()) / static_cast<double>(kMaxSealed);
   const double unmerged =

@@ -29,21 +29,9 @@ constexpr int kLooksAtReaders = 1000;
 
 }  // namespace
 
-std::uint64_t StoreCore::memory_of(const TableSet& tables) const {
-  std::uint64_t sum = 0;
-  for (const auto& keyspace : keyspaces_) {
-    const KeyspaceLevels* levels = tables.find(keyspace->index());
-    if (levels == nullptr) continue;
-    for (const std::vector<TableHandle>& level : levels->levels) {
-      for (const TableHandle& table : level) sum += table->memory_bytes();
-    }
-  }
-  return sum;
-}
-
 Status StoreCore::open_memory(const TableSet& tables) {
   const std::uint64_t budget = memory_.bound_bytes();
-  const std::uint64_t of_tables = memory_of(tables);
+  const std::uint64_t of_tables = tables.memory_bytes();
   const std::uint64_t least = MemoryBudget::kLeastBytes + of_tables;
   if (budget != 0 && budget < least) {
     return Error(ErrorCode::kInvalidArgument,

@@ -8,20 +8,12 @@
 
 #include "lib/base/try.h"
 #include "lib/metrics/prometheus.h"
+#include "lib/store/state_keyspaces.h"
 #include "lib/store/store_core.h"
 #include "wal/log_metrics.h"
 
 namespace nacre::store {
 namespace {
-
-void add_table(LevelStats& level, const TableInfo& info) {
-  level.tables += 1;
-  level.keys += info.keys;
-  level.entries += info.entries;
-  level.range_removals += info.removals;
-  level.bytes += info.file_bytes;
-  level.raw_bytes += info.raw_bytes;
-}
 
 void write_levels(PrometheusWriter& writer, const StoreStats& stats) {
   const auto of_each_level = [&](auto value) {
@@ -102,23 +94,6 @@ void write_amplification(PrometheusWriter& writer, const StoreStats& stats) {
 }
 
 }  // namespace
-
-std::vector<KeyspaceStats> StoreCore::keyspace_stats(const ReadState& state) const {
-  std::vector<KeyspaceStats> all;
-  for (const auto& [id, keyspace] : *state.keyspaces) {
-    KeyspaceStats stats{.name = keyspace->name(), .levels = {}};
-    if (const KeyspaceLevels* levels = state.tables->find(keyspace->index()); levels != nullptr) {
-      for (std::size_t i = 0; i < levels->levels.size(); ++i) {
-        if (levels->levels[i].empty()) continue;
-        LevelStats level{.level = static_cast<std::uint32_t>(i)};
-        for (const TableHandle& table : levels->levels[i]) add_table(level, table->info());
-        stats.levels.push_back(level);
-      }
-    }
-    all.push_back(std::move(stats));
-  }
-  return all;
-}
 
 Result<StoreStats> StoreCore::stats() const {
   if (states_ == nullptr) return store_closed();

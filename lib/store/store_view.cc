@@ -48,5 +48,6 @@ Result<Keyspace> StoreView::keyspace(std::string_view name) const {
   return Keyspace(NACRE_TRY(core_->find_keyspace(name)));
 }
 std::vector<std::string> StoreView::keyspaces() const { return core_->keyspace_names(); }
+StoreViewStats StoreView::stats() const { return core_->stats(); }
 
 }  // namespace nacre

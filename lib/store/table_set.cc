@@ -49,6 +49,17 @@ void KeyspaceLevels::index_removals(const Comparator& order) {
   removals_ = all.empty() ? nullptr : std::make_shared<const OwnedRemovals>(all, order);
 }
 
+std::uint64_t TableSet::memory_bytes() const noexcept {
+  std::uint64_t sum = 0;
+  for (const auto& keyspace : keyspaces_) {
+    if (keyspace == nullptr) continue;
+    for (const std::vector<TableHandle>& level : keyspace->levels) {
+      for (const TableHandle& table : level) sum += table->memory_bytes();
+    }
+  }
+  return sum;
+}
+
 std::shared_ptr<const TableSet> TableSet::with(std::uint32_t keyspace_index,
                                                std::shared_ptr<const KeyspaceLevels> levels) const {
   auto next = std::make_shared<TableSet>(*this);

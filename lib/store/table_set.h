@@ -58,6 +58,9 @@ class TableSet {
     return keyspace_index < keyspaces_.size() ? keyspaces_[keyspace_index].get() : nullptr;
   }
 
+  /// DRAM that the tables keep beside their mappings.
+  std::uint64_t memory_bytes() const noexcept;
+
   /// As this one, with `levels` for one keyspace.
   std::shared_ptr<const TableSet> with(std::uint32_t keyspace_index,
                                        std::shared_ptr<const KeyspaceLevels> levels) const;

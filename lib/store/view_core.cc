@@ -47,17 +47,14 @@ Result<std::unique_ptr<ViewCore>> ViewCore::open(const std::filesystem::path& gi
 
 Status ViewCore::refresh() {
   MutexLock lock(mutex_);
-  for (int looks = 0; looks < kMaxLooks; ++looks) {
-    auto state = look();
+  for (int looks = 1; looks <= kMaxLooks; ++looks) {
+    auto found = look();
     // A part of the log that was to be read has gone.
-    if (!state && state.error().code() == ErrorCode::kNotFound) continue;
-    if (!state) return state.error();
-    if (!state->has_value()) continue;
-    if (states_ != nullptr) {
-      states_->publish(**std::move(state));
-    } else {
-      states_ = std::make_unique<ReadStates>(**std::move(state), [](std::vector<ReadState>) {});
-    }
+    if (!found && found.error().code() == ErrorCode::kNotFound) continue;
+    if (!found) return found.error();
+    if (!found->has_value()) continue;
+    (*found)->looks = static_cast<std::uint64_t>(looks);
+    show(**std::move(found));
     return {};
   }
   return Error(ErrorCode::kBusy,
@@ -67,15 +64,27 @@ Status ViewCore::refresh() {
       .with_path(directory_.string());
 }
 
+void ViewCore::show(Look found) {
+  MutexLock lock(shown_mutex_);
+  shown_.moment = found.moment;
+  shown_.log_records = found.records;
+  shown_.looks = found.looks;
+  if (states_ != nullptr) {
+    states_->publish(std::move(found.state));
+  } else {
+    states_ = std::make_unique<ReadStates>(std::move(found.state), [](std::vector<ReadState>) {});
+  }
+}
+
 /// First the log, from what is in tables on; then what the manifest says by now, whose records have
 /// LSNs like all others; and then what of the log had drawn its LSN by then. The log is whole if
 /// nothing above what tables held had been given up when its lanes were opened, which the manifest
 /// would have said before. Tables stay what they are once they are open.
-Result<std::optional<ReadState>> ViewCore::look() {
+Result<std::optional<ViewCore::Look>> ViewCore::look() {
   const Lsn above = NACRE_TRY(read_manifest(file_system_, log_)).flushed_through;
   LogCut cut(file_system_, log_);
   NACRE_TRY(cut.open(above));
-  if (!NACRE_TRY(is_flushed_through(above))) return std::optional<ReadState>();
+  if (!NACRE_TRY(is_flushed_through(above))) return std::optional<Look>();
   NACRE_TRY(cut.read());
 
   const ManifestLog manifest = NACRE_TRY(read_manifest_log(file_system_, log_));
@@ -84,9 +93,9 @@ Result<std::optional<ReadState>> ViewCore::look() {
   if (!manifest.edits.empty()) moment = std::max(moment, manifest.edits.back().lsn);
   NACRE_TRY(take_keyspaces(manifest.state));
   auto tables = NACRE_TRY(open_tables(manifest.state));
-  if (tables == nullptr) return std::optional<ReadState>();
+  if (tables == nullptr) return std::optional<Look>();
   if (NACRE_TRY(cut.open_more()) && !NACRE_TRY(is_flushed_through(flushed))) {
-    return std::optional<ReadState>();
+    return std::optional<Look>();
   }
   const auto records = NACRE_TRY(cut.take(flushed, moment));
 
@@ -96,12 +105,15 @@ Result<std::optional<ReadState>> ViewCore::look() {
     const std::span<std::byte> kept = active->arena().allocate_bytes(one.record.size());
     std::ranges::copy(one.record, kept.begin());
     insert_all(*active, *keyspaces, kept, one.sequence);
+    active->add_log_bytes(one.record.size());
   }
-  std::optional<ReadState> state(std::in_place);
-  state->active = std::move(active);
-  state->tables = std::move(tables);
-  state->keyspaces = std::move(keyspaces);
-  return state;
+  std::optional<Look> found(std::in_place);
+  found->state.active = std::move(active);
+  found->state.tables = std::move(tables);
+  found->state.keyspaces = std::move(keyspaces);
+  found->moment = moment;
+  found->records = records.size();
+  return found;
 }
 
 Result<bool> ViewCore::is_flushed_through(Lsn lsn) const {
@@ -207,6 +219,21 @@ Result<KeyspaceCore*> ViewCore::find_keyspace(std::string_view name) const {
 std::vector<std::string> ViewCore::keyspace_names() const {
   const ReadPin pin = states_->pin();
   return store::keyspace_names(ReadStates::state(pin));
+}
+
+StoreViewStats ViewCore::stats() const {
+  ReadPin pin;
+  StoreViewStats stats;
+  {
+    MutexLock lock(shown_mutex_);
+    pin = states_->pin();
+    stats = shown_;
+  }
+  const ReadState& state = ReadStates::state(pin);
+  stats.keyspaces = keyspace_stats(state);
+  stats.log_bytes = state.active->log_bytes();
+  stats.memory_bytes = state.active->arena().reserved_bytes() + state.tables->memory_bytes();
+  return stats;
 }
 
 }  // namespace nacre::store

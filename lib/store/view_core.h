@@ -27,6 +27,7 @@
 #include "nacre/file_system.h"
 #include "nacre/result.h"
 #include "nacre/store.h"
+#include "nacre/store_view.h"
 #include "wal/log_listing.h"
 
 namespace nacre::store {
@@ -48,13 +49,22 @@ class ViewCore {
                                        const ReadOptions& options) const;
   Result<KeyspaceCore*> find_keyspace(std::string_view name) const;
   std::vector<std::string> keyspace_names() const;
+  StoreViewStats stats() const EXCLUDES(shown_mutex_);
   KeyspaceCore& default_keyspace() const noexcept { return *default_keyspace_; }
 
  private:
   ViewCore(std::filesystem::path directory, StoreOptions options);
 
+  /// What a look has found.
+  struct Look {
+    ReadState state;
+    Lsn moment;
+    std::uint64_t records = 0;
+    std::uint64_t looks = 0;  // Those before it, and this one.
+  };
   /// None when the writer changed too much meanwhile: to be tried again.
-  Result<std::optional<ReadState>> look() REQUIRES(mutex_);
+  Result<std::optional<Look>> look() REQUIRES(mutex_);
+  void show(Look found) REQUIRES(mutex_);
   Result<bool> is_flushed_through(Lsn lsn) const;
   KeyspaceRecord unwritten_default() const;
   Status take_keyspaces(const ManifestState& state) REQUIRES(mutex_);
@@ -77,7 +87,10 @@ class ViewCore {
   KeyspaceMap by_id_ GUARDED_BY(mutex_);
   std::map<std::uint64_t, TableHandle> tables_ GUARDED_BY(mutex_);  // Of the newest state.
   KeyspaceCore* default_keyspace_ = nullptr;
-  std::unique_ptr<ReadStates> states_;  // Goes first.
+  /// Of the newest state; under `mutex_`, which is held while the store is read.
+  mutable Mutex shown_mutex_;
+  StoreViewStats shown_ GUARDED_BY(shown_mutex_);  // But for what a state says itself.
+  std::unique_ptr<ReadStates> states_;             // Goes first.
 };
 
 }  // namespace nacre::store
