@@ -74,6 +74,10 @@ struct StoreStats {
   std::uint64_t merges = 0;
   std::uint64_t merged_bytes = 0;  ///< Of tables that others were merged into.
 
+  std::uint64_t loads = 0;             ///< Bulk loads that have become part of the store.
+  std::uint64_t loaded_bytes = 0;      ///< Of the tables that they wrote.
+  std::uint64_t loaded_raw_bytes = 0;  ///< Of the keys and values in those.
+
   /// Writes that slept because tables were not written as fast as memtables filled, and how long
   /// they were told to, all together; and those that waited until there was room at all.
   std::uint64_t slowed_writes = 0;
@@ -90,12 +94,14 @@ struct StoreStats {
   std::uint64_t oldest_snapshot_lsns = 0;
   std::uint64_t oldest_snapshot_ns = 0;
 
-  /// Bytes that went to the media for each byte that users wrote: once into the log, then into
-  /// tables. Its records are padded; that is not counted. 0 before anything was written.
+  /// Bytes that went to the media for each byte that users wrote or loaded: once into the log, but
+  /// for what was loaded, then into tables. Records of the log are padded; that is not counted. 0
+  /// before anything was written.
   double write_amplification() const noexcept {
-    if (written_bytes == 0) return 0;
-    return static_cast<double>(written_bytes + flushed_bytes + merged_bytes) /
-           static_cast<double>(written_bytes);
+    const std::uint64_t of_users = written_bytes + loaded_raw_bytes;
+    if (of_users == 0) return 0;
+    return static_cast<double>(written_bytes + loaded_bytes + flushed_bytes + merged_bytes) /
+           static_cast<double>(of_users);
   }
   /// The worst of the keyspaces.
   std::uint64_t tables_per_get() const noexcept {

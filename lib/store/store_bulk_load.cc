@@ -48,9 +48,8 @@ bool has_keys_among(const ReadState& state, const KeyspaceCore& keyspace,
 
 Sequence StoreCore::newest_sequence() const noexcept { return Sequence::through(log_.newest()); }
 
-std::unique_ptr<BulkLoadCore> StoreCore::begin_bulk_load(const KeyspaceCore& keyspace,
-                                                         std::uint64_t table_bytes) {
-  return std::make_unique<BulkLoadCore>(*this, keyspace, table_bytes);
+std::unique_ptr<BulkLoadCore> StoreCore::begin_bulk_load(const KeyspaceCore& keyspace) {
+  return std::make_unique<BulkLoadCore>(*this, keyspace, table_bytes());
 }
 
 void StoreCore::remove_table(TableId id) noexcept {
@@ -132,7 +131,11 @@ InstallResult StoreCore::install_at(Sequence moment, const KeyspaceCore& keyspac
   const Compaction* merging =
       merging_ != nullptr && merging_->keyspace == &keyspace ? &merging_->compaction : nullptr;
   std::uint64_t bytes = 0;
-  for (const auto& table : tables) bytes += table->info().file_bytes;
+  std::uint64_t raw_bytes = 0;
+  for (const auto& table : tables) {
+    bytes += table->info().file_bytes;
+    raw_bytes += table->info().raw_bytes;
+  }
   ManifestEdit edit;
   for (const std::shared_ptr<Table>& table : tables) {
     table->date(moment);
@@ -149,6 +152,9 @@ InstallResult StoreCore::install_at(Sequence moment, const KeyspaceCore& keyspac
     const bool is_unchanged = committed.error().code() == ErrorCode::kNoSpace;
     return {.status = std::move(committed), .is_unchanged = is_unchanged};
   }
+  done_.loads += 1;
+  done_.loaded_bytes += bytes;
+  done_.loaded_raw_bytes += raw_bytes;
   levels->index_removals(keyspace.comparator());
   next.tables = next.tables->with(keyspace.index(), std::move(levels));
   next.loads += 1;

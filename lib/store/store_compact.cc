@@ -10,7 +10,6 @@
 namespace nacre::store {
 namespace {
 
-constexpr std::uint64_t kTableBytes = std::uint64_t{64} << 20;
 /// A merge that is held up looks this often whether it still has to be.
 constexpr std::uint64_t kLongestNapNs = 10'000'000;
 
@@ -107,14 +106,12 @@ void StoreCore::end_compacting() {
 
 Status StoreCore::merge(const KeyspaceCore& keyspace, const Compaction& compaction) {
   if (compaction.is_move) return install_merged(keyspace, compaction, compaction.upper);
-  CompactionRun run(
-      compaction, keyspace.comparator(),
-      {.begin_table = [&] { return begin_table(keyspace); },
-       .table_bytes = memory_.bound_bytes() == 0 ? kTableBytes
-                                                 : std::min(kTableBytes, memory_.bound_bytes() / 8),
-       .versions = version_options(keyspace),
-       .is_cancelled = [this] { return closing_.load(std::memory_order_relaxed); },
-       .pace = [this](std::uint64_t bytes) { pace_merge(bytes); }});
+  CompactionRun run(compaction, keyspace.comparator(),
+                    {.begin_table = [&] { return begin_table(keyspace); },
+                     .table_bytes = table_bytes(),
+                     .versions = version_options(keyspace),
+                     .is_cancelled = [this] { return closing_.load(std::memory_order_relaxed); },
+                     .pace = [this](std::uint64_t bytes) { pace_merge(bytes); }});
   const auto make = [&]() -> Result<std::vector<TableHandle>> {
     return open_made(keyspace, NACRE_TRY(run.run()));
   };

@@ -67,9 +67,6 @@ struct InstallResult {
   bool is_unchanged = true;
 };
 
-/// A table that has so many bytes takes no further key.
-inline constexpr std::uint64_t kLoadedTableBytes = std::uint64_t{64} << 20;
-
 class StoreCore {
  public:
   static Result<std::unique_ptr<StoreCore>> open(const std::filesystem::path& directory,
@@ -115,8 +112,7 @@ class StoreCore {
   Status flush();
 
   // store_bulk_load.cc
-  std::unique_ptr<BulkLoadCore> begin_bulk_load(const KeyspaceCore& keyspace,
-                                                std::uint64_t table_bytes = kLoadedTableBytes);
+  std::unique_ptr<BulkLoadCore> begin_bulk_load(const KeyspaceCore& keyspace);
   /// For a load: a table of its own, which nobody else knows before all of them are installed.
   Result<std::unique_ptr<TableBuilder>> begin_table(const KeyspaceCore& keyspace);
   void remove_table(TableId id) noexcept;
@@ -169,6 +165,8 @@ class StoreCore {
   void free_in_background(std::vector<ReadState> given_up);
 
   // store_memory.cc
+  /// A table that a merge or a load has made so large takes no further key.
+  std::uint64_t table_bytes() const noexcept;
   Status open_memory(const TableSet& tables) REQUIRES(mutex_);
   MemoryBudget::Need memory_for(Bytes key, Bytes value);
   MemoryBudget::Need memory_for(Bytes record);
@@ -274,6 +272,9 @@ class StoreCore {
     std::uint64_t replayed_log_bytes = 0;
     std::uint64_t merges = 0;
     std::uint64_t merged_bytes = 0;
+    std::uint64_t loads = 0;
+    std::uint64_t loaded_bytes = 0;
+    std::uint64_t loaded_raw_bytes = 0;
   };
   Done done_ GUARDED_BY(mutex_);
   /// Counted on the way to sleep.

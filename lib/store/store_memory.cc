@@ -15,6 +15,9 @@ namespace {
 /// Into so many memtables the budget goes: one that takes writes, and others that become tables.
 constexpr std::uint64_t kMemtablesInBudget = 4;
 constexpr std::uint64_t kMinMemtableBytes = std::uint64_t{1} << 20;
+constexpr std::uint64_t kMaxTableBytes = std::uint64_t{64} << 20;
+/// One that is being made takes less memory than it has bytes, and may take so much of the budget.
+constexpr std::uint64_t kTablesInBudget = 8;
 
 /// In a memtable, a write takes its key and so much for its record, its version and its part of a
 /// leaf that is half full ...
@@ -28,6 +31,11 @@ constexpr int kMostAttempts = 4;
 constexpr int kLooksAtReaders = 1000;
 
 }  // namespace
+
+std::uint64_t StoreCore::table_bytes() const noexcept {
+  if (memory_.bound_bytes() == 0) return kMaxTableBytes;
+  return std::min(kMaxTableBytes, memory_.bound_bytes() / kTablesInBudget);
+}
 
 Status StoreCore::open_memory(const TableSet& tables) {
   const std::uint64_t budget = memory_.bound_bytes();

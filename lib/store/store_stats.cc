@@ -61,6 +61,10 @@ void write_totals(PrometheusWriter& writer, const StoreStats& stats) {
   counter("nacre_store_merges_total", "Merges of tables.", stats.merges);
   counter("nacre_store_merged_bytes_total", "Tables that others were merged into.",
           stats.merged_bytes);
+  counter("nacre_store_loads_total", "Bulk loads.", stats.loads);
+  counter("nacre_store_loaded_bytes_total", "Tables that those wrote.", stats.loaded_bytes);
+  counter("nacre_store_loaded_raw_bytes_total", "Keys and values in those.",
+          stats.loaded_raw_bytes);
   counter("nacre_store_slowed_writes_total", "Writes that slept for the background to catch up.",
           stats.slowed_writes);
   counter("nacre_store_slowed_nanoseconds_total", "How long they were told to sleep.",
@@ -80,7 +84,7 @@ void write_memory(PrometheusWriter& writer, const StoreMemory& memory) {
 
 void write_amplification(PrometheusWriter& writer, const StoreStats& stats) {
   writer.gauge("nacre_store_write_amplification_ratio",
-               "Bytes written to the media for each byte that users wrote.");
+               "Bytes written to the media for each byte that users wrote or loaded.");
   writer.sample_ratio({}, stats.write_amplification());
   writer.gauge("nacre_store_space_amplification_ratio",
                "Bytes of tables for each byte in their lowest levels.");
@@ -128,6 +132,9 @@ Result<StoreStats> StoreCore::stats() const {
   stats.flushed_bytes = done.flushed_bytes;
   stats.merges = done.merges;
   stats.merged_bytes = done.merged_bytes;
+  stats.loads = done.loads;
+  stats.loaded_bytes = done.loaded_bytes;
+  stats.loaded_raw_bytes = done.loaded_raw_bytes;
   stats.slowed_writes = slowed_writes_.load(std::memory_order_relaxed);
   stats.slowed_ns = slowed_ns_.load(std::memory_order_relaxed);
   stats.stopped_writes = stopped_writes_.load(std::memory_order_relaxed);

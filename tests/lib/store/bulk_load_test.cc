@@ -7,6 +7,7 @@
 #include <atomic>
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <thread>
@@ -328,7 +329,8 @@ class BulkLoadTablesTest : public testing::Test {
  protected:
   /// In tables of a few pairs each.
   static Status load(store::StoreCore& store, const Model& content) {
-    const auto load = store.begin_bulk_load(store.default_keyspace(), /*table_bytes=*/1000);
+    const auto load = std::make_unique<store::BulkLoadCore>(store, store.default_keyspace(),
+                                                            /*table_bytes=*/1000);
     NACRE_TRY(add_all(*load, content));
     return load->commit();
   }

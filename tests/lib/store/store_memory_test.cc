@@ -144,6 +144,26 @@ TEST_P(StoreMemoryTest, WritersAndReadersAtTheBoundMeetNoError) {
   }
 }
 
+// Its tables were of 64 MiB whatever the budget, and their indexes took all of it: writers were
+// refused until the load was over.
+TEST_P(StoreMemoryTest, ALoadTakesItsShareAndLeavesWritersTheirs) {
+  ASSERT_OK_AND_ASSIGN(Store store, Store::open(path(), options()));
+  BulkLoad load = store.begin_bulk_load();
+  std::uint64_t most = 0;
+  for (int i = 0; i < 1'000'000; ++i) {
+    ASSERT_OK(load.add(as_bytes(key_of(i)), {}));
+    if (i % 10'000 != 0) continue;
+    most = std::max(most, store.stats().value().memory.builders);
+    ASSERT_OK(store.put(as_bytes("beside"), as_bytes("value")));
+  }
+  EXPECT_GT(most, 0U);
+  EXPECT_LE(most, kBudget / 8);
+  ASSERT_OK(load.commit());
+  EXPECT_EQ(store.stats().value().memory.builders, 0U);
+  EXPECT_GT(store.stats().value().keyspaces[0].levels.back().tables, 10U);
+  EXPECT_TRUE(store.get(as_bytes(key_of(999'999))).value().has_value());
+}
+
 /// A machine whose memory is gone, and comes back.
 class MachineMemory {
  public:

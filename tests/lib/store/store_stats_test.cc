@@ -108,6 +108,42 @@ TEST_F(StoreStatsTest, CountsFlushesAndMergesAndTheirBytes) {
                    static_cast<double>(stats.merged_bytes) / (100 * 108));
 }
 
+TEST_F(StoreStatsTest, CountsBulkLoadsAndTheirBytes) {
+  ASSERT_OK_AND_ASSIGN(Store store, open());
+  const auto load = [&](int first, bool is_committed) {
+    BulkLoad one = store.begin_bulk_load();
+    for (int i = first; i < first + 100; ++i) {
+      ASSERT_OK(one.add(as_bytes(std::to_string(i)), as_bytes(std::string(100, 'v'))));
+    }
+    if (!is_committed) return;
+    ASSERT_OK(one.commit());
+  };
+  ASSERT_OK(store.begin_bulk_load().commit());  // Of nothing.
+  load(100, false);
+  EXPECT_EQ(stats_of(store).loads, 0U);
+  EXPECT_EQ(stats_of(store).write_amplification(), 0);
+  load(100, true);
+  load(200, true);
+  const StoreStats loaded = stats_of(store);
+  EXPECT_EQ(loaded.loads, 2U);
+  EXPECT_EQ(loaded.loaded_bytes, loaded.keyspaces[0].table_bytes());
+  EXPECT_EQ(loaded.loaded_raw_bytes, 200U * 103);
+  EXPECT_EQ(loaded.written_bytes, 0U);
+  // What is loaded is written once, without the log.
+  EXPECT_DOUBLE_EQ(loaded.write_amplification(),
+                   static_cast<double>(loaded.loaded_bytes) / (200 * 103));
+  fill(store, 100);
+  ASSERT_OK(store.flush());
+  const StoreStats both = stats_of(store);
+  EXPECT_EQ(both.loaded_bytes, loaded.loaded_bytes);
+  EXPECT_DOUBLE_EQ(
+      both.write_amplification(),
+      static_cast<double>(both.written_bytes + both.flushed_bytes + both.loaded_bytes) /
+          static_cast<double>(both.written_bytes + 200 * 103));
+  EXPECT_THAT(store.metrics(), HasSubstr("nacre_store_loads_total 2\n"));
+  EXPECT_THAT(store.metrics(), HasSubstr("nacre_store_loaded_raw_bytes_total 20600\n"));
+}
+
 TEST_F(StoreStatsTest, TellsTheAgeOfTheOldestSnapshot) {
   ASSERT_OK_AND_ASSIGN(Store store, open());
   EXPECT_EQ(stats_of(store).snapshots, 0U);
