@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -178,11 +179,13 @@ class LinkingFileSystem final : public test::ForwardingFileSystem {
  public:
   Status link(const std::filesystem::path& from, const std::filesystem::path& to) override {
     ++links;
-    if (!can_link) return FileSystem::link(from, to);
+    if (failure) return *failure;
+    if (links_left-- <= 0) return FileSystem::link(from, to);
     return ForwardingFileSystem::link(from, to);
   }
   int links = 0;
-  bool can_link = true;
+  int links_left = 1000;
+  std::optional<Error> failure;
 };
 
 class CheckpointFilesTest : public testing::Test {
@@ -221,7 +224,7 @@ TEST_F(CheckpointFilesTest, LinksTables) {
 
 TEST_F(CheckpointFilesTest, CopiesTablesWhereThereAreNoLinks) {
   LinkingFileSystem file_system;
-  file_system.can_link = false;
+  file_system.links_left = 0;
   ASSERT_OK_AND_ASSIGN(Store store, open(file_system));
   fill(store);
   ASSERT_OK(store.checkpoint(target()));
@@ -234,6 +237,64 @@ TEST_F(CheckpointFilesTest, CopiesTablesWhereThereAreNoLinks) {
   std::filesystem::rename(path().string() + "2", path());
   ASSERT_OK_AND_ASSIGN(Store copy, open(file_system));
   EXPECT_EQ(content(copy.iterate()).size(), 2000U);
+}
+
+// A file may have no more links than the file system allows (EMLINK), another one of the same store
+// fewer.
+TEST_F(CheckpointFilesTest, CopiesTheTableThatCannotBeLinked) {
+  LinkingFileSystem file_system;
+  ASSERT_OK_AND_ASSIGN(Store store, open(file_system));
+  fill(store);
+  ASSERT_OK(store.flush());
+  ASSERT_OK(store.put(as_bytes("later"), as_bytes("x")));
+  file_system.links_left = 1;
+  ASSERT_OK(store.checkpoint(target()));
+  EXPECT_EQ(file_system.links, 2);
+  EXPECT_EQ(std::filesystem::hard_link_count(table()), 2U);
+  EXPECT_EQ(std::filesystem::hard_link_count(target() / "tables" / store::table_file_name({2})),
+            1U);
+  ASSERT_OK(store.close());
+  ASSERT_OK_AND_ASSIGN(Store copy, open_at(target()));
+  EXPECT_EQ(content(copy.iterate()).size(), 2001U);
+}
+
+TEST_F(CheckpointFilesTest, CopiesTablesToAnotherDevice) {
+  const test::TempDirectory elsewhere;
+  LinkingFileSystem file_system;
+  ASSERT_OK_AND_ASSIGN(Store store, open(file_system));
+  fill(store);
+  const auto copy_path = elsewhere.path() / "copy";
+  const auto copied_table = copy_path / "tables" / store::table_file_name({1});
+  ASSERT_OK(store.checkpoint(copy_path));
+  if (std::filesystem::hard_link_count(copied_table) != 1) GTEST_SKIP() << "there is one device";
+  ASSERT_OK(store.close());
+  ASSERT_OK_AND_ASSIGN(Store copy, open_at(copy_path));
+  EXPECT_EQ(content(copy.iterate()).size(), 2000U);
+}
+
+TEST_F(CheckpointFilesTest, ADirectoryWithoutTheDomainIsRefused) {
+  const test::TempDirectory on_disk;
+  auto store = Store::open(on_disk.path() / "store", options_in(DomainRequest::kBlock));
+  if (!store && store.error().code() == ErrorCode::kUnsupported) GTEST_SKIP() << "no such domain";
+  ASSERT_OK(store);
+  ASSERT_OK(store->put(as_bytes("key"), as_bytes("value")));
+  // Files in memory have none that survives power loss.
+  const Status refused = store->checkpoint(target());
+  ASSERT_THAT(refused, has_code(ErrorCode::kUnsupported));
+  EXPECT_FALSE(std::filesystem::exists(target()));
+  EXPECT_OK(store->checkpoint(on_disk.path() / "copy"));
+}
+
+TEST_F(CheckpointFilesTest, AnotherErrorThanThatThereAreNoLinksIsTold) {
+  LinkingFileSystem file_system;
+  ASSERT_OK_AND_ASSIGN(Store store, open(file_system));
+  fill(store);
+  file_system.failure = Error(ErrorCode::kIo, "no such luck");
+  EXPECT_THAT(store.checkpoint(target()), has_code(ErrorCode::kIo));
+  EXPECT_FALSE(std::filesystem::exists(target()));
+  EXPECT_FALSE(std::filesystem::exists(target().string() + ".unfinished"));
+  file_system.failure.reset();
+  ASSERT_OK(store.checkpoint(target()));
 }
 
 TEST_F(CheckpointFilesTest, WhateverFailsLeavesTheStoreAndNoTarget) {
