@@ -340,10 +340,11 @@ class Store {
   /// `to`: every record whose checksum holds, of tables, of damaged ones too, and of the log. Where
   /// the manifest is damaged, tables are taken that nothing names. What could not be saved stands
   /// in the report. The new store has a UUID of its own. `options`: those of the new store, with
-  /// the comparators of all keyspaces. REQUIRES: nobody has `from` open. Durability, and what
-  /// becomes of `to`: as `checkpoint`. Errors: of `from`: `not_found` (no store is there),
-  /// `invalid_argument` (a log of another kind; a comparator is missing), `unsupported` (a newer
-  /// format); of `to`: as `checkpoint`, `no_space`, `io`.
+  /// the comparators of all keyspaces. Meanwhile `from` is locked, where its media can be written
+  /// to. Durability, and what becomes of `to`: as `checkpoint`. Errors: of `from`: `busy` (somebody
+  /// has it open), `not_found` (no store is there), `invalid_argument` (a log of another kind; a
+  /// comparator is missing), `unsupported` (a newer format); of `to`: as `checkpoint`, `no_space`,
+  /// `io`.
   static Result<RepairReport> repair(const std::filesystem::path& from,
                                      const std::filesystem::path& to, StoreOptions options = {});
   Store(Store&&) noexcept;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "lib/base/try.h"
+#include "lib/io/directory_lock.h"
 #include "lib/store/inspect.h"
 #include "lib/store/new_store.h"
 #include "lib/store/salvage_log.h"
@@ -21,6 +22,7 @@
 #include "lib/store/table.h"
 #include "lib/store/table_set.h"
 #include "lib/store/write_log.h"
+#include "mmap/superblock.h"
 
 namespace nacre::store {
 namespace {
@@ -41,6 +43,7 @@ class Repair {
       : from_(std::move(from)), options_(options), file_system_(file_system) {}
 
   Result<RepairReport> run(const std::filesystem::path& to) {
+    NACRE_TRY(lock_source());
     log_ = NACRE_TRY(survey_log(file_system_, from_, report_.losses));
     NACRE_TRY(read_manifest());
     NACRE_TRY(add_known_keyspaces());
@@ -54,6 +57,7 @@ class Repair {
   }
 
  private:
+  Status lock_source();
   Status read_manifest();
   Status add_known_keyspaces();
   Result<Home*> add_home(KeyspaceRecord record);
@@ -79,6 +83,7 @@ class Repair {
   const std::filesystem::path from_;
   StoreOptions options_;
   FileSystem& file_system_;
+  std::optional<DirectoryLock> lock_;
   RepairReport report_;
   SalvagedLog log_;
   SalvagedManifest manifest_;
@@ -91,6 +96,26 @@ class Repair {
   std::vector<std::filesystem::path> temporary_;
   std::uint64_t next_table_ = 1;
 };
+
+/// Whoever had the store open would change it beneath us.
+Status Repair::lock_source() {
+  // Where there is no store, nothing is to be made.
+  const bool is_there = file_system_.stat(from_ / kSuperblockName).has_value() ||
+                        file_system_.stat(from_ / kTableDirectoryName).has_value();
+  if (!is_there) return {};
+  auto lock = DirectoryLock::acquire(file_system_, from_);
+  if (lock) {
+    lock_.emplace(*std::move(lock));
+    return {};
+  }
+  if (lock.error().code() == ErrorCode::kBusy) return lock.error();
+  // Media that cannot be written to are no reason to save nothing from them.
+  report_.notes.push_back(
+      fmt::format("the store could not be locked ({}): what somebody who has it open writes "
+                  "meanwhile may be missing",
+                  lock.error().message()));
+  return {};
+}
 
 Status Repair::read_manifest() {
   const auto lane = log_.lanes.find(kManifestLane);
