@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -14,28 +13,20 @@
 #include "lib/io/directory_lock.h"
 #include "lib/store/inspect.h"
 #include "lib/store/new_store.h"
+#include "lib/store/salvage_keyspaces.h"
 #include "lib/store/salvage_log.h"
 #include "lib/store/salvage_manifest.h"
 #include "lib/store/salvage_merge.h"
 #include "lib/store/salvage_table.h"
 #include "lib/store/salvage_writes.h"
 #include "lib/store/table.h"
-#include "lib/store/table_set.h"
 #include "lib/store/write_log.h"
 #include "mmap/superblock.h"
 
 namespace nacre::store {
 namespace {
 
-constexpr std::uint32_t kDefaultId = 0;
 constexpr std::string_view kLostMergeOperator = "lost";
-
-/// A keyspace of the new store, and where what is in it was found.
-struct Home {
-  KeyspaceRecord record;
-  Comparator order;
-  std::vector<TableHandle> sources;
-};
 
 class Repair {
  public:
@@ -46,7 +37,7 @@ class Repair {
     NACRE_TRY(lock_source());
     log_ = NACRE_TRY(survey_log(file_system_, from_, report_.losses));
     NACRE_TRY(read_manifest());
-    NACRE_TRY(add_known_keyspaces());
+    NACRE_TRY(keyspaces_.add_known());
     if (options_.segment_bytes == 0) options_.segment_bytes = log_.segment_bytes;
     target_ = NACRE_TRY(NewStore::begin(to, options_, std::nullopt));
     NACRE_TRY(take_tables());
@@ -59,25 +50,17 @@ class Repair {
  private:
   Status lock_source();
   Status read_manifest();
-  Status add_known_keyspaces();
-  Result<Home*> add_home(KeyspaceRecord record);
-  KeyspaceRecord unknown_keyspace(std::uint32_t id, std::string_view comparator) const;
-  std::optional<Comparator> find_order(std::string_view name) const;
-  std::uint32_t next_keyspace() const;
-  std::string order_in(const std::filesystem::path& table) const;
-  std::string order_in_tables(const KeyspaceRecord& keyspace) const;
 
   Status take_tables();
-  Status take_table(const std::filesystem::path& path, TableId id, Home& home, Sequence since);
-  Status salvage_from(const std::filesystem::path& path, Home& home, Sequence since);
+  Status take_table(const std::filesystem::path& path, TableId id, SalvagedKeyspace& home,
+                    Sequence since);
+  Status salvage_from(const std::filesystem::path& path, SalvagedKeyspace& home, Sequence since);
   Status take_tables_of_nobody();
-  Result<Home*> home_of_nobodys(TableId id, std::string_view comparator);
   Result<std::unique_ptr<TableBuilder>> begin_table(const Comparator& order);
-  Status keep_temporary(TableBuilder& builder, Home& home, Sequence since);
+  Status keep_temporary(TableBuilder& builder, SalvagedKeyspace& home, Sequence since);
 
   Status take_log();
   Status take_writes(SalvagedWrites& writes);
-  const Comparator* order_of(std::uint32_t keyspace);
   Status finish();
 
   const std::filesystem::path from_;
@@ -87,11 +70,10 @@ class Repair {
   RepairReport report_;
   SalvagedLog log_;
   SalvagedManifest manifest_;
-  std::map<std::uint32_t, Home> homes_;
+  SalvagedKeyspaces keyspaces_{from_, options_, file_system_, manifest_, report_.notes};
   std::vector<TableId> of_nobody_;  // Tables whose keyspace nothing tells.
   bool lost_entries_ = false;       // Of tables: perhaps the log has them still.
   std::optional<Error> problem_;
-  const Comparator bytewise_ = Comparator::bytewise();
   std::unique_ptr<NewStore> target_;
   std::vector<std::filesystem::path> temporary_;
   std::uint64_t next_table_ = 1;
@@ -144,77 +126,6 @@ Status Repair::read_manifest() {
   return {};
 }
 
-std::optional<Comparator> Repair::find_order(std::string_view name) const {
-  std::vector<Comparator> known = {Comparator::bytewise(), Comparator::reverse_bytewise(),
-                                   options_.comparator};
-  known.insert(known.end(), options_.comparators.begin(), options_.comparators.end());
-  const auto found = std::ranges::find(known, name, &Comparator::name);
-  return found == known.end() ? std::nullopt : std::optional(*found);
-}
-
-Result<Home*> Repair::add_home(KeyspaceRecord record) {
-  const std::uint32_t id = record.id;
-  auto order = find_order(record.comparator);
-  if (!order) {
-    return Error(ErrorCode::kInvalidArgument,
-                 fmt::format("the keyspace \"{}\" is ordered by \"{}\"; give that comparator in "
-                             "StoreOptions::comparators",
-                             record.name, record.comparator))
-        .with_path(from_.string());
-  }
-  Home home{.record = std::move(record), .order = *std::move(order), .sources = {}};
-  return &homes_.insert_or_assign(id, std::move(home)).first->second;
-}
-
-/// A keyspace of which nothing but its number and its order is known.
-KeyspaceRecord Repair::unknown_keyspace(std::uint32_t id, std::string_view comparator) const {
-  KeyspaceRecord record{
-      .id = id, .name = fmt::format("keyspace-{}", id), .comparator = std::string(comparator)};
-  if (id == kDefaultId) {
-    record.name = std::string(kDefaultKeyspace);
-    if (options_.merge.has_value()) record.merge_operator = std::string(options_.merge->name());
-  } else if (options_.merge_operators.size() == 1) {
-    record.merge_operator = std::string(options_.merge_operators.front().name());
-  }
-  return record;
-}
-
-std::uint32_t Repair::next_keyspace() const {
-  const std::uint32_t above = homes_.empty() ? 0 : homes_.rbegin()->first + 1;
-  return std::max({above, manifest_.state().next_keyspace, std::uint32_t{1}});
-}
-
-/// The comparator that a table names; that of the default keyspace where it cannot be read.
-std::string Repair::order_in(const std::filesystem::path& table) const {
-  const auto header = read_table_header(file_system_, table);
-  if (header) {
-    const auto name = read_comparator_name(file_system_, table, *header);
-    if (name) return *name;
-  }
-  return std::string(options_.comparator.name());
-}
-
-std::string Repair::order_in_tables(const KeyspaceRecord& keyspace) const {
-  const auto table = keyspace.tables.begin();
-  if (table != keyspace.tables.end()) return order_in(table_path(from_, {table->first}));
-  return std::string(options_.comparator.name());
-}
-
-Status Repair::add_known_keyspaces() {
-  for (const auto& [id, known] : manifest_.state().keyspaces) {
-    KeyspaceRecord record = known;
-    // The record that made it may be lost.
-    if (record.name.empty()) {
-      record = unknown_keyspace(id, order_in_tables(known));
-      record.tables = known.tables;
-      report_.notes.push_back(
-          fmt::format("the name of keyspace {} is lost; it is called \"{}\"", id, record.name));
-    }
-    static_cast<void>(NACRE_TRY(add_home(std::move(record))));
-  }
-  return {};
-}
-
 Result<std::unique_ptr<TableBuilder>> Repair::begin_table(const Comparator& order) {
   return TableBuilder::create(file_system_, {.directory = target_->table_directory(),
                                              .id = {next_table_++},
@@ -223,7 +134,7 @@ Result<std::unique_ptr<TableBuilder>> Repair::begin_table(const Comparator& orde
 }
 
 /// Has what `builder` holds merged with the rest of `home`.
-Status Repair::keep_temporary(TableBuilder& builder, Home& home, Sequence since) {
+Status Repair::keep_temporary(TableBuilder& builder, SalvagedKeyspace& home, Sequence since) {
   const TableInfo made = NACRE_TRY(builder.finish());
   home.sources.push_back(
       NACRE_TRY(Table::open(file_system_, {.directory = target_->table_directory(),
@@ -237,7 +148,7 @@ Status Repair::keep_temporary(TableBuilder& builder, Home& home, Sequence since)
 
 Status Repair::take_tables() {
   std::set<std::uint64_t> named;
-  for (auto& [id, home] : homes_) {
+  for (auto& [id, home] : keyspaces_.all()) {
     for (const auto& [number, record] : home.record.tables) {
       named.insert(number);
       NACRE_TRY(take_table(table_path(from_, {number}), {number}, home, record.since));
@@ -259,7 +170,7 @@ Status Repair::take_tables() {
   return {};
 }
 
-Status Repair::take_table(const std::filesystem::path& path, TableId id, Home& home,
+Status Repair::take_table(const std::filesystem::path& path, TableId id, SalvagedKeyspace& home,
                           Sequence since) {
   auto table = Table::open(file_system_, {.directory = path.parent_path(),
                                           .id = id,
@@ -293,7 +204,8 @@ Status Repair::take_table(const std::filesystem::path& path, TableId id, Home& h
   return {};
 }
 
-Status Repair::salvage_from(const std::filesystem::path& path, Home& home, Sequence since) {
+Status Repair::salvage_from(const std::filesystem::path& path, SalvagedKeyspace& home,
+                            Sequence since) {
   const auto builder = NACRE_TRY(begin_table(home.order));
   const SalvagedTable saved =
       NACRE_TRY(salvage_table(file_system_, path, *builder, report_.losses));
@@ -306,49 +218,10 @@ Status Repair::salvage_from(const std::filesystem::path& path, Home& home, Seque
 /// Tables that nothing names, of which the name of their comparator is all that is known.
 Status Repair::take_tables_of_nobody() {
   for (const TableId id : of_nobody_) {
-    const auto path = table_path(from_, id);
-    const std::string comparator = order_in(path);
-    Home* const home = NACRE_TRY(home_of_nobodys(id, comparator));
-    NACRE_TRY(take_table(path, id, *home, {}));
+    SalvagedKeyspace* const home = NACRE_TRY(keyspaces_.of_unnamed(id));
+    NACRE_TRY(take_table(table_path(from_, id), id, *home, {}));
   }
   return {};
-}
-
-Result<Home*> Repair::home_of_nobodys(TableId id, std::string_view comparator) {
-  // The only keyspace there is, as far as anything tells.
-  if (homes_.size() == 1 && homes_.begin()->second.order.name() == comparator) {
-    return &homes_.begin()->second;
-  }
-  if (homes_.empty()) {
-    report_.notes.emplace_back(
-        "nothing tells whose the tables are; they were taken for those of one keyspace, the "
-        "default one");
-    return add_home(unknown_keyspace(kDefaultId, comparator));
-  }
-  KeyspaceRecord record = unknown_keyspace(next_keyspace(), comparator);
-  record.name = fmt::format("salvaged-{}", id.value);
-  report_.notes.push_back(
-      fmt::format("nothing tells whose table {} is; it is in a keyspace of its own, \"{}\"",
-                  id.value, record.name));
-  return add_home(std::move(record));
-}
-
-/// Of a write's keyspace; null where it was dropped.
-const Comparator* Repair::order_of(std::uint32_t keyspace) {
-  const auto known = homes_.find(keyspace);
-  if (known != homes_.end()) return &known->second.order;
-  if (manifest_.is_whole() || manifest_.is_dropped(keyspace)) return nullptr;
-  const Comparator& order = keyspace == kDefaultId ? options_.comparator : bytewise_;
-  auto home = add_home(unknown_keyspace(keyspace, order.name()));
-  if (!home) {
-    problem_ = home.error();
-    return nullptr;
-  }
-  report_.notes.push_back(
-      fmt::format("of keyspace {} only writes in the log are left; it is called \"{}\" and "
-                  "ordered by {}",
-                  keyspace, (*home)->record.name, order.name()));
-  return &(*home)->order;
 }
 
 Status Repair::take_log() {
@@ -359,7 +232,12 @@ Status Repair::take_log() {
         "tables are damaged: older writes that are still in the log are taken, too, and what was "
         "removed from the store may be back");
   }
-  SalvagedWrites writes([this](std::uint32_t keyspace) { return order_of(keyspace); });
+  SalvagedWrites writes([this](std::uint32_t keyspace) -> const Comparator* {
+    const auto order = keyspaces_.order_of(keyspace);
+    if (order) return *order;
+    problem_ = order.error();
+    return nullptr;
+  });
   for (const auto& [number, lane] : log_.lanes) {
     if (number == kManifestLane) continue;
     for (const SalvagedSegment& segment : lane) {
@@ -385,7 +263,7 @@ Status Repair::take_log() {
 
 Status Repair::take_writes(SalvagedWrites& writes) {
   for (const std::uint32_t id : writes.keyspaces()) {
-    Home& home = homes_.at(id);
+    SalvagedKeyspace& home = keyspaces_.all().at(id);
     const auto builder = NACRE_TRY(begin_table(home.order));
     if (NACRE_TRY(writes.write(id, *builder))) NACRE_TRY(keep_temporary(*builder, home, {}));
   }
@@ -394,12 +272,9 @@ Status Repair::take_writes(SalvagedWrites& writes) {
 }
 
 Status Repair::finish() {
-  if (!homes_.contains(kDefaultId)) {
-    static_cast<void>(
-        NACRE_TRY(add_home(unknown_keyspace(kDefaultId, options_.comparator.name()))));
-  }
+  NACRE_TRY(keyspaces_.add_default());
   ManifestState state;
-  for (auto& [id, home] : homes_) {
+  for (auto& [id, home] : keyspaces_.all()) {
     const auto begin = [&] { return begin_table(home.order); };
     const MergedTables merged = NACRE_TRY(merge_salvaged(home.sources, home.order, begin));
     KeyspaceRecord record = home.record;
@@ -419,7 +294,7 @@ Status Repair::finish() {
   }
   for (const auto& path : temporary_) NACRE_TRY(file_system_.remove(path));
   report_.keyspaces = state.keyspaces.size();
-  state.next_keyspace = next_keyspace();
+  state.next_keyspace = keyspaces_.next_id();
   state.next_table = next_table_;
   return target_->finish(state);
 }
