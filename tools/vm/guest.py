@@ -1,0 +1,181 @@
+"""One run of the virtual machine: boots, runs commands, is powered off or killed.
+
+The host's root is the machine's, read-only, so that what was built here runs there under the same
+path. /mnt/out is a folder shared with the host, /mnt/tmp memory. Devices: /dev/pmem0 and /dev/pmem1
+are NVDIMMs, /dev/nvme0n1 and on are namespaces of one NVMe controller.
+"""
+
+import pathlib
+import queue
+import shlex
+import subprocess
+import sys
+import threading
+import time
+from typing import NamedTuple, Sequence
+
+from machine import Machine
+
+NVDIMM_BYTES = 512 << 20
+# Emulated, a boot takes 4 seconds on two idle cores.
+BOOT_SECONDS = 180
+
+
+class GuestDied(Exception):
+    """The machine ended while a command was under way."""
+
+
+class Ended(NamedTuple):
+    status: int
+    output: str
+
+
+class Options(NamedTuple):
+    cpu: str = "max"
+    # What the platform saves at a power cut: "mem-ctrl" what has reached the memory controller,
+    # "cpu" the caches, too.
+    persistence: str = "mem-ctrl"
+    nvdimms: Sequence[pathlib.Path] = ()
+    # QEMU's names of what stands behind each namespace: a file, or nbd+unix:///?socket=PATH.
+    disks: Sequence[str] = ()
+    memory_mib: int = 2048
+
+
+class Guest:
+    def __init__(self, machine: Machine, share: pathlib.Path, options: Options = Options()) -> None:
+        self._machine = machine
+        self.share = share
+        share.mkdir(parents=True, exist_ok=True)
+        self._commands = 0
+        self._lines: queue.Queue[str | None] = queue.Queue()
+        with (share / "qemu.log").open("w") as log:
+            self._qemu = subprocess.Popen(self._command_line(options), env=machine.environment,
+                                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
+                                          text=True)
+        threading.Thread(target=self._listen, daemon=True).start()
+        self._await("ready", BOOT_SECONDS)
+
+    def __enter__(self) -> "Guest":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+    def start(self, command: str) -> str:
+        """Hands over a command and does not wait; returns its name for wait()."""
+        self._commands += 1
+        name = f"command{self._commands}"
+        text = f"{self._machine.program_paths()}\n{command}\n"
+        (self.share / f"{name}.sh").write_text(text)
+        assert self._qemu.stdin is not None
+        try:
+            self._qemu.stdin.write(name + "\n")
+            self._qemu.stdin.flush()
+        except BrokenPipeError:
+            raise GuestDied(self._last_words()) from None
+        return name
+
+    def wait(self, name: str, seconds: float = 600, show: bool = False) -> Ended:
+        """The end of a command, whose output goes to standard output meanwhile when `show`."""
+        log = self.share / f"{name}.log"
+        shown = 0
+        deadline = time.monotonic() + seconds
+        while True:
+            line = self._next_line(0.2 if show else max(deadline - time.monotonic(), 0.1))
+            if show and log.exists():
+                with log.open("rb") as file:
+                    file.seek(shown)
+                    shown += sys.stdout.buffer.write(file.read())
+                sys.stdout.flush()
+            if line is not None and line.split()[:1] == [name]:
+                return Ended(int(line.split()[1]), log.read_text(errors="replace"))
+            if time.monotonic() > deadline:
+                raise GuestDied(f"no end of a command after {seconds:.0f} s: see {log}")
+
+    def run(self, command: str, seconds: float = 600, show: bool = False) -> Ended:
+        return self.wait(self.start(command), seconds, show)
+
+    def expect(self, command: str, seconds: float = 600) -> str:
+        """run(), for what has to succeed."""
+        ended = self.run(command, seconds)
+        if ended.status != 0:
+            raise GuestDied(f"{command}\nended with {ended.status}:\n{ended.output[-4000:]}")
+        return ended.output
+
+    def power_off(self) -> None:
+        """In order: everything is written back."""
+        assert self._qemu.stdin is not None
+        try:
+            self._qemu.stdin.write("poweroff\n")
+            self._qemu.stdin.flush()
+            self._qemu.wait(60)
+        except (BrokenPipeError, subprocess.TimeoutExpired):
+            pass
+        self.kill()
+
+    def kill(self) -> None:
+        """The plug: nothing of the guest runs on."""
+        self._qemu.kill()
+        self._qemu.wait()
+
+    def _listen(self) -> None:
+        assert self._qemu.stdout is not None
+        for line in self._qemu.stdout:
+            self._lines.put(line)
+        self._lines.put(None)
+
+    def _next_line(self, seconds: float) -> str | None:
+        try:
+            line = self._lines.get(timeout=seconds)
+        except queue.Empty:
+            return None
+        if line is None:
+            self._lines.put(None)
+            raise GuestDied(self._last_words())
+        return line
+
+    def _await(self, word: str, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            line = self._next_line(1)
+            if line is not None and line.split()[:1] == [word]:
+                return
+        self.kill()
+        raise GuestDied(f"no '{word}' after {seconds} s; {self._last_words()}")
+
+    def _last_words(self) -> str:
+        told = [f"{name}: {path.read_text(errors='replace')[-1500:]}"
+                for name in ("qemu.log", "console.log") if (path := self.share / name).exists()]
+        return "the machine has ended; " + "\n".join(told)
+
+    def _command_line(self, options: Options) -> list[str]:
+        command = [
+            *self._machine.qemu, "-accel", "tcg,thread=multi", "-cpu", options.cpu, "-smp", "2",
+            "-machine", f"q35,nvdimm=on,nvdimm-persistence={options.persistence},"
+                        "smm=off,usb=off,vmport=off,hpet=off",
+            "-m", f"{options.memory_mib}M,slots=4,maxmem=16G",
+            "-nodefaults", "-display", "none", "-no-reboot", "-nic", "none",
+            "-serial", f"file:{self.share}/console.log", "-serial", "stdio",
+            "-kernel", str(self._machine.kernel), "-initrd", str(self._machine.initramfs),
+            "-append", "console=ttyS0 panic=-1 quiet nokaslr mitigations=off random.trust_cpu=1 "
+                       "tsc=reliable no_timer_check",
+        ]
+        for number, (path, tag, mode) in enumerate((("/", "host", "on"), (self.share, "out", "off"))):
+            command += ["-fsdev", f"local,id=fs{number},path={path},security_model=none,"
+                                  f"readonly={mode},multidevs=remap",
+                        "-device", f"virtio-9p-pci,fsdev=fs{number},mount_tag={tag}"]
+        for number, path in enumerate(options.nvdimms):
+            command += ["-object", f"memory-backend-file,id=mem{number},share=on,mem-path={path},"
+                                   f"size={NVDIMM_BYTES}",
+                        "-device", f"nvdimm,memdev=mem{number},id=nvdimm{number}"]
+        if options.disks:
+            command += ["-device", "nvme,id=nvme,serial=nacre"]
+        for number, disk in enumerate(options.disks):
+            # Writes go past the host's page cache only where a file stands behind the disk.
+            command += ["-drive", f"file={disk},if=none,id=disk{number},format=raw",
+                        "-device", f"nvme-ns,drive=disk{number},bus=nvme,nsid={number + 1}"]
+        return command
+
+
+def quoted(*words: object) -> str:
+    return shlex.join(str(word) for word in words)
