@@ -37,7 +37,7 @@ exec </dev/ttyS1 >/dev/ttyS1
 echo ready
 while read -r name; do
   [ "$name" != poweroff ] || break
-  chroot /host /usr/bin/env -i HOME=/mnt TMPDIR=/mnt/tmp PATH=/usr/sbin:/usr/bin:/sbin:/bin \
+  chroot /host /usr/bin/env -i HOME=/mnt TMPDIR=/mnt/tmp TEST_TMPDIR=/mnt/tmp PATH=/usr/sbin:/usr/bin:/sbin:/bin \
     /bin/bash "/mnt/out/$name.sh" </dev/null >"/out/$name.log" 2>&1
   echo "$name $?"
 done

@@ -13,7 +13,7 @@ import struct
 # there (checksums of ext4 and xfs) has to be named.
 MODULES = [
     "virtio_pci", "9pnet_virtio", "9p", "crc32c_generic", "crc32c-intel", "nfit", "nd_pmem",
-    "device_dax", "dax_pmem", "nvme", "ext4", "xfs", "loop",
+    "device_dax", "dax_pmem", "nvme", "virtio_blk", "ext4", "xfs", "loop",
 ]
 
 

@@ -1,18 +1,25 @@
 #!/usr/bin/env python3
 """nacre in a virtual machine with persistent memory and an NVMe disk: what `./dev vm` runs.
 
-    vm.py run [COMMAND...]    boots, runs COMMAND there in the current folder, returns its status
+    vm.py run [COMMAND...]          boots, runs COMMAND there in the current folder, returns its status
+    vm.py soak [--minutes N|--cuts N] [--seed S]
+                                    cuts the disk's power under every workload and file system
+    vm.py replay FOLDER             recovers again from what a failed cut has left
 """
 
 import argparse
+import itertools
 import os
 import pathlib
+import random
 import sys
 import tempfile
+import time
 
 import machine
 import media
 import packages
+import power_cuts
 from guest import Guest, GuestDied, Options, quoted
 
 SKIPPED = 77
@@ -25,13 +32,19 @@ def main() -> int:
     run.add_argument("--cpu", default="max", help="QEMU's name of the processor: max,-clwb")
     run.add_argument("--eadr", action="store_true", help="caches are saved at a power cut, too")
     run.add_argument("command", nargs=argparse.REMAINDER)
+    soak = commands.add_parser("soak")
+    soak.add_argument("--minutes", type=float, default=10)
+    soak.add_argument("--cuts", type=int, help="so many, however long it takes")
+    soak.add_argument("--seed", type=int, default=None)
+    replay = commands.add_parser("replay")
+    replay.add_argument("folder", type=pathlib.Path)
     arguments = parser.parse_args()
     try:
-        return run_command(arguments)
+        return {"run": run_command, "soak": run_soak, "replay": run_replay}[arguments.what](arguments)
     except packages.Unavailable as why:
         print(f"vm: skipped: {why}", file=sys.stderr)
         return SKIPPED
-    except GuestDied as why:
+    except (GuestDied, power_cuts.Failed) as why:
         print(f"vm: {why}", file=sys.stderr)
         return 1
 
@@ -51,6 +64,35 @@ def run_command(arguments: argparse.Namespace) -> int:
             ended = guest.run(f"cd {quoted(os.getcwd())} && {line}", seconds=3600, show=True)
             guest.power_off()
     return ended.status
+
+
+def run_soak(arguments: argparse.Namespace) -> int:
+    ready = machine.prepare()
+    seed = random.getrandbits(31) if arguments.seed is None else arguments.seed
+    print(f"Power cuts: the same choices again with --seed {seed}", flush=True)
+    tally = power_cuts.Tally()
+    deadline = float("inf") if arguments.cuts else time.monotonic() + 60 * arguments.minutes
+    wanted = arguments.cuts or sys.maxsize
+    file_systems = itertools.cycle(power_cuts.FILE_SYSTEMS)
+    while tally.cuts < wanted and time.monotonic() < deadline:
+        with tempfile.TemporaryDirectory(dir=ready.cache, prefix="run-") as folder:
+            cuts = power_cuts.PowerCuts(ready, pathlib.Path(folder), seed, next(file_systems), tally)
+            try:
+                cuts.run(min(power_cuts.CUTS_A_DISK, wanted - tally.cuts), deadline)
+            finally:
+                cuts.close()
+        print(tally.text(), flush=True)
+        seed += 1
+    if not tally.proves_something():
+        print("vm: that proves nothing: no cut found anything to lose", file=sys.stderr)
+        return 1
+    return 0
+
+
+def run_replay(arguments: argparse.Namespace) -> int:
+    ready = machine.prepare()
+    with tempfile.TemporaryDirectory(dir=ready.cache, prefix="run-") as folder:
+        return power_cuts.replay(ready, arguments.folder, pathlib.Path(folder))
 
 
 if __name__ == "__main__":
