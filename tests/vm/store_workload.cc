@@ -103,7 +103,8 @@ class StoreWorkload final : public CutWorkload {
   Result<std::uint64_t> recovered(std::uint32_t writer) override {
     const std::uint64_t count = NACRE_TRY(counted(writer));
     Content expected;
-    for (std::uint64_t i = 0; i < count; ++i) apply_to_model(operation_of(seed_, writer, i), expected);
+    for (std::uint64_t i = 0; i < count; ++i)
+      apply_to_model(operation_of(seed_, writer, i), expected);
     NACRE_TRY(compare(writer, count, expected));
     return count;
   }
