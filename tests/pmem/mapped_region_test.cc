@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 
+#include "pmem/mapping.h"
 #include "tests/pmem/region_contract.h"
 #include "tests/pmem/stub_file_system.h"
 
@@ -31,6 +32,35 @@ std::vector<RegionSource> every_emulated_source() {
   return sources;
 }
 
+/// Whether files in the temporary directory are mapped as persistent memory, as in the virtual
+/// machine of tools/vm.
+bool on_persistent_memory() {
+  const test::TempDirectory directory;
+  PosixFileSystem files;
+  const auto file =
+      files.open(directory.path() / "file", {.writable = true, .create = true, .exclusive = true});
+  if (!file || !(*file)->resize(kCacheLineBytes)) return false;
+  return find_persistence_facts((*file)->native_handle(), kCacheLineBytes).map_sync_errno == 0;
+}
+
+/// None where there is no persistent memory.
+std::vector<RegionSource> every_persistent_source() {
+  std::vector<RegionSource> sources;
+  if (!on_persistent_memory()) return sources;
+  for (const CopyRoutines& routines : supported_copy_routines()) {
+    for (const DomainKind kind : {DomainKind::kCacheLine, DomainKind::kDurableCache}) {
+      const auto make = [&routines, kind] { return make_mapped_domain(info_of(kind), routines); };
+      const auto posix = [] { return std::make_unique<PosixFileSystem>(); };
+      std::string name = std::string(routines.name) + "_" + std::string(domain_name(kind));
+      std::erase(name, '-');
+      sources.push_back({name, make, posix, /*on_tmpfs=*/false});
+    }
+  }
+  return sources;
+}
+
+INSTANTIATE_TEST_SUITE_P(Persistent, RegionContract, testing::ValuesIn(every_persistent_source()),
+                         source_name);
 INSTANTIATE_TEST_SUITE_P(Emulated, RegionContract, testing::ValuesIn(every_emulated_source()),
                          source_name);
 
@@ -69,12 +99,14 @@ TEST_F(MappedRegionTest, AFileWithoutADescriptorIsUnsupported) {
 }
 
 TEST_F(MappedRegionTest, AnOrdinaryFileIsNotMappedAsPersistentMemory) {
+  if (on_persistent_memory()) GTEST_SKIP() << "the temporary directory is persistent memory";
   EXPECT_THAT(map(DomainKind::kCacheLine), test::has_code(ErrorCode::kUnsupported));
   EXPECT_THAT(map(DomainKind::kDurableCache), test::has_code(ErrorCode::kUnsupported));
 }
 
 // libpmem2 maps any file as whatever this variable says, so it alone must never be believed.
 TEST_F(MappedRegionTest, AnOrdinaryFileIsNotMappedAsPersistentMemoryWhateverTheEnvironmentSays) {
+  if (on_persistent_memory()) GTEST_SKIP() << "the temporary directory is persistent memory";
   ASSERT_EQ(setenv("PMEM2_FORCE_GRANULARITY", "BYTE", 1), 0);
   EXPECT_THAT(map(DomainKind::kDurableCache), test::has_code(ErrorCode::kUnsupported));
   ASSERT_EQ(unsetenv("PMEM2_FORCE_GRANULARITY"), 0);

@@ -5,6 +5,8 @@
 
 #include <cerrno>
 #include <cstdlib>
+#include <filesystem>
+#include <system_error>
 
 #include "tests/support/result_matchers.h"
 #include "tests/support/temp_directory.h"
@@ -78,6 +80,57 @@ TEST_F(MappingTest, PopulateReportsPagesTheFileDoesNotHave) {
 TEST_F(MappingTest, AMappingLargerThanTheAddressSpaceIsNoSpace) {
   EXPECT_THAT(map_plain(descriptor_, std::size_t{1} << 47, path_),
               test::has_code(ErrorCode::kNoSpace));
+}
+
+/// A device of the kernel's DAX driver, as in the virtual machine of tools/vm.
+class DeviceDax : public testing::Test {
+ protected:
+  static constexpr std::size_t kBytes = std::size_t{4} << 20;
+
+  void SetUp() override {
+    std::error_code none;
+    for (const auto& entry : std::filesystem::directory_iterator("/dev", none)) {
+      if (entry.path().filename().string().starts_with("dax")) path_ = entry.path();
+    }
+    if (path_.empty()) GTEST_SKIP() << "no device DAX here";
+    descriptor_ = open(path_.c_str(), O_RDWR | O_CLOEXEC);
+    ASSERT_GE(descriptor_, 0);
+  }
+  void TearDown() override {
+    if (descriptor_ >= 0) close(descriptor_);
+  }
+
+  std::filesystem::path path_;
+  int descriptor_ = -1;
+};
+
+TEST_F(DeviceDax, IsProvenByItsDriver) {
+  const PersistenceFacts facts = find_persistence_facts(descriptor_, kBytes);
+  EXPECT_TRUE(facts.device_dax);
+  EXPECT_TRUE(facts.pmem2_granularity == StoreGranularity::kCacheLine ||
+              facts.pmem2_granularity == StoreGranularity::kByte)
+      << facts.pmem2_message;
+  EXPECT_NE(facts.proven_domain(), std::nullopt);
+}
+
+TEST_F(DeviceDax, KeepsWhatWasStored) {
+  {
+    ASSERT_OK_AND_ASSIGN(const Mapping mapping,
+                         map_persistent(descriptor_, kBytes, DomainKind::kCacheLine, path_));
+    ASSERT_EQ(mapping.size(), kBytes);
+    ASSERT_OK(populate(mapping, path_));
+    mapping.data()[kBytes - 1] = std::byte{42};
+  }
+  ASSERT_OK_AND_ASSIGN(const Mapping mapping,
+                       map_persistent(descriptor_, kBytes, DomainKind::kCacheLine, path_));
+  EXPECT_EQ(mapping.data()[kBytes - 1], std::byte{42});
+}
+
+TEST_F(DeviceDax, IsMappedInWholeUnitsOfTheDevice) {
+  const auto mapping = map_persistent(descriptor_, 4096, DomainKind::kCacheLine, path_);
+  if (mapping) GTEST_SKIP() << "the device has small units";
+  EXPECT_THAT(mapping, test::has_code(ErrorCode::kIo));
+  EXPECT_EQ(mapping.error().path(), path_.string());
 }
 
 TEST(Mapping, WhatCannotBeMappedIsUnsupported) {

@@ -5,7 +5,7 @@
 // Opens what is in DIRECTORY and compares it with what LEDGER says was acknowledged; then each
 // writer goes on for OPERATIONS more, noting there what is acknowledged to it. Everything that was
 // ever found has to stay, as well. Status: 0 all done; 3 the disk failed, as it does when the power
-// is cut; 1 something is lost, back, or altered; 2 wrong usage.
+// is cut, or is full; 1 something is lost, back, or altered; 2 wrong usage.
 
 #include <fmt/format.h>
 
@@ -35,6 +35,7 @@ int tell(const Error& error) {
   // because of it with `closed`.
   switch (error.code()) {
     case ErrorCode::kIo:
+    case ErrorCode::kNoSpace:
     case ErrorCode::kClosed:
       return kDiskFailed;
     default:
@@ -86,7 +87,7 @@ class CutWork {
   Status write_as(std::uint32_t writer) {
     std::uint64_t next = next_[writer];
     const std::uint64_t end = next + operations_;
-    while (next < end) {
+    while (next < end && !told_.load(std::memory_order_relaxed)) {
       next += NACRE_TRY(workload_.operate(writer, next));
       NACRE_TRY(ledger_.note(writer, next));
     }
@@ -100,11 +101,14 @@ class CutWork {
     return {};
   }
 
-  /// What one thread met does not end the others: they meet it themselves.
+  /// What one thread has met ends the others, too: a fault may have been there once, for one lane.
   void keep(const Status& outcome) {
     if (outcome) return;
     bool first = false;
-    if (told_.compare_exchange_strong(first, true)) first_error_ = outcome.error();
+    // The error is read when the threads have been joined.
+    if (told_.compare_exchange_strong(first, true, std::memory_order_relaxed)) {
+      first_error_ = outcome.error();
+    }
   }
 
   CutWorkload& workload_;

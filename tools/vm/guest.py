@@ -96,6 +96,13 @@ class Guest:
             if time.monotonic() > deadline:
                 raise GuestDied(f"no end of a command after {seconds:.0f} s: see {log}")
 
+    def poll(self, name: str) -> Ended | None:
+        """The end of a command, if it has ended."""
+        line = self._next_line(0.001)
+        if line is None or line.split()[:1] != [name]:
+            return None
+        return Ended(int(line.split()[1]), (self.share / f"{name}.log").read_text(errors="replace"))
+
     def run(self, command: str, seconds: float = 600, show: bool = False) -> Ended:
         return self.wait(self.start(command), seconds, show)
 

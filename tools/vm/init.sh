@@ -17,18 +17,22 @@ while read -r module; do
 done </modules/order
 
 # The host changes nothing of its root that the machine has read, so that may be cached; the share it
-# does change.
+# does change. What is written to the root goes to memory.
 mount -t 9p -o ro,trans=virtio,version=9p2000.L,msize=512000,cache=loose host /host || poweroff -f
 mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000,cache=none out /out || poweroff -f
-mount -t proc proc /host/proc
-mount -t sysfs sys /host/sys
-mount -t devtmpfs dev /host/dev
-mkdir -p /host/dev/shm /host/dev/pts
-mount -t tmpfs tmpfs /host/dev/shm
-mount -t tmpfs tmpfs /host/run
-mount -t tmpfs tmpfs /host/mnt
-mkdir /host/mnt/out /host/mnt/tmp /host/mnt/pmem /host/mnt/disk
-mount -o bind /out /host/mnt/out
+mount -t tmpfs tmpfs /upper
+mkdir /upper/files /upper/work
+mount -t overlay -o lowerdir=/host,upperdir=/upper/files,workdir=/upper/work overlay /root ||
+  poweroff -f
+mount -t proc proc /root/proc
+mount -t sysfs sys /root/sys
+mount -t devtmpfs dev /root/dev
+mkdir -p /root/dev/shm
+mount -t tmpfs tmpfs /root/dev/shm
+mount -t tmpfs tmpfs /root/run
+mount -t tmpfs tmpfs /root/mnt
+mkdir /root/mnt/out /root/mnt/tmp /root/mnt/pmem /root/mnt/disk
+mount -o bind /out /root/mnt/out
 ip link set lo up
 
 stty -F /dev/ttyS1 raw -echo
@@ -37,10 +41,10 @@ exec </dev/ttyS1 >/dev/ttyS1
 echo ready
 while read -r name; do
   [ "$name" != poweroff ] || break
-  chroot /host /usr/bin/env -i HOME=/mnt TMPDIR=/mnt/tmp TEST_TMPDIR=/mnt/tmp PATH=/usr/sbin:/usr/bin:/sbin:/bin \
+  chroot /root /usr/bin/env -i HOME=/mnt TMPDIR=/mnt/tmp PATH=/usr/sbin:/usr/bin:/sbin:/bin \
     /bin/bash "/mnt/out/$name.sh" </dev/null >"/out/$name.log" 2>&1
   echo "$name $?"
 done
-umount /host/mnt/pmem /host/mnt/disk 2>/dev/null
+umount /root/mnt/pmem /root/mnt/disk 2>/dev/null
 sync
 poweroff -f

@@ -34,6 +34,7 @@ PROGRAM = ROOT / "build" / "dev" / "tests" / "nacre_cut_work"
 CUTS_A_DISK = 25
 # One cut in so many kills the machine with the disk.
 KILL_ONE_IN = 8
+# What nacre_cut_work says when it has met the failing disk.
 DISK_FAILED = 3
 ENDLESS = 1_000_000
 
@@ -147,9 +148,9 @@ class PowerCuts:
                 return
             raise self._failure(cut, f"cannot mount: {mounted.output}")
         ledger = self._ledger(cut)
-        before = _acknowledged(ledger)
+        before = acknowledged(ledger)
         ended = self._guest.run(command(cut, f"/mnt/out/{ledger.name}", operations), 300)
-        self._tally.acknowledged += _acknowledged(ledger) - before
+        self._tally.acknowledged += acknowledged(ledger) - before
         if "checked" in ended.output:
             self._tally.checks += 1
         elif operations == 0:
@@ -177,7 +178,7 @@ def command(cut: Cut, ledger: str, operations: int) -> str:
     return quoted(PROGRAM, cut.workload, f"{PLACE}/{cut.workload}", cut.seed, ledger, operations)
 
 
-def _acknowledged(ledger: pathlib.Path) -> int:
+def acknowledged(ledger: pathlib.Path) -> int:
     if not ledger.exists():
         return 0
     content = ledger.read_bytes()

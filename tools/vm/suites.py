@@ -1,0 +1,85 @@
+"""Which tests run where in the machine, and what `nacre doctor` has to say of each place.
+
+Emulated, tests take 2 to 15 times as long as on the host: what is chosen here is what the place makes
+a difference to.
+"""
+
+from typing import NamedTuple, Sequence
+
+EXT4 = "mkfs.ext4 -q -F -b 4096 -E nodiscard {device}"
+XFS = "mkfs.xfs -q -f -K -m reflink=0 {device}"
+
+
+class Place(NamedTuple):
+    name: str
+    make: str
+    device: str
+    mount_options: str
+    # Of `nacre doctor --json`: names, as a path, and their values.
+    doctor: dict[str, object]
+
+
+class Suite(NamedTuple):
+    place: str
+    program: str
+    # A filter of GoogleTest's.
+    cases: str = "*"
+
+
+class Boot(NamedTuple):
+    name: str
+    places: Sequence[Place]
+    suites: Sequence[Suite]
+    cpu: str = "max"
+    persistence: str = "mem-ctrl"
+    # What doctor says of the processor, in every place.
+    flush: str = "clwb"
+    copy: str = "avx2-nt"
+
+
+def _dax(granularity: str, domain: str) -> dict[str, object]:
+    return {"directory.pmem2_granularity": granularity, "directory.map_sync": True,
+            "power.domain": domain}
+
+
+BLOCK: dict[str, object] = {"directory.pmem2_granularity": "page", "directory.map_sync": False,
+                            "power.domain": "block"}
+DAX_EXT4 = Place("ext4-dax", EXT4, "/dev/pmem0", "dax", _dax("cache_line", "cache_line"))
+DAX_XFS = Place("xfs-dax", XFS, "/dev/pmem0", "dax", _dax("cache_line", "cache_line"))
+NO_DAX_EXT4 = Place("ext4-no-dax", EXT4, "/dev/pmem0", "dax=never", BLOCK)
+EADR_EXT4 = Place("ext4-eadr", EXT4, "/dev/pmem0", "dax", _dax("byte", "durable_cache"))
+NVME_EXT4 = Place("ext4-nvme", EXT4, "/dev/nvme0n1", "defaults", BLOCK)
+NVME_XFS = Place("xfs-nvme", XFS, "/dev/nvme0n1", "defaults", BLOCK)
+
+# What lies in memory whatever TMPDIR says is the host's to test, and so are emulated domains.
+HERE = "-*Tmpfs*:*tmpfs*:*Emulated*"
+
+PERSISTENCE = ("pmem_mapped_region_test", "pmem_mapping_test", "pmem_choose_domain_test",
+               "pmem_media_guard_test", "pmem_probe_test", "pmem_copy_routines_test")
+DISPATCH = ("pmem_copy_routines_test", "pmem_mapped_region_test", "pmem_probe_test")
+
+
+def _each(place: Place, programs: Sequence[str], cases: str = HERE) -> list[Suite]:
+    return [Suite(place.name, program, cases) for program in programs]
+
+
+BOOTS = [
+    Boot("NVDIMM and NVMe", [DAX_EXT4, DAX_XFS, NO_DAX_EXT4, NVME_EXT4, NVME_XFS], [
+        *_each(DAX_EXT4, [*PERSISTENCE, "wal_wal_test", "log_log_test", "store_store_test"]),
+        *_each(DAX_XFS, ["pmem_mapped_region_test", "log_log_test"]),
+        *_each(NO_DAX_EXT4, ["pmem_choose_domain_test", "pmem_mapping_test"]),
+        *_each(NVME_EXT4, ["pmem_block_region_test", "io_posix_backend_test", "log_log_test"]),
+        # The ring polls the device, and the kernel the ring.
+        Suite(NVME_EXT4.name, "io_uring_backend_test",
+              "*UringBackendTest*:*IoBackendContract*KernelPollsDisk*"),
+        *_each(NVME_XFS, ["pmem_block_region_test"]),
+    ]),
+    Boot("eADR", [EADR_EXT4], _each(EADR_EXT4, ["pmem_mapped_region_test", "pmem_mapping_test",
+                                                "pmem_choose_domain_test", "log_log_test"]),
+         persistence="cpu"),
+    Boot("without clwb", [DAX_EXT4], _each(DAX_EXT4, DISPATCH), cpu="max,-clwb",
+         flush="clflushopt"),
+    Boot("without clwb, clflushopt, avx2", [DAX_EXT4], _each(DAX_EXT4, DISPATCH),
+         cpu="max,-clwb,-clflushopt,-avx2",
+         flush="clflush", copy="sse2-nt"),
+]
