@@ -34,7 +34,7 @@ int UringGroups::attach(UringRing& ring, const IoBufferGroup& group, std::string
   }
   const auto slot = static_cast<int>(free - entries_.begin());
   const auto count = static_cast<unsigned>(std::bit_ceil(group.buffers().size()));
-  UringBufferRing made = make_uring_buffer_ring(ring.raw(), slot, count);
+  UringBufferRing made = make_uring_buffer_ring(ring.raw(), uring_group_number(slot), count);
   if (made.ring == nullptr) {
     refusal = fmt::format("the kernel refused a ring of {} buffers ({})", count,
                           std::strerror(made.sys_errno));
@@ -52,7 +52,7 @@ void UringGroups::detach(UringRing& ring, int slot) noexcept {
   MutexLock lock(mutex_);
   Entry& entry = entries_[static_cast<std::size_t>(slot)];
   NACRE_ASSERT(entry.ring != nullptr);
-  io_uring_unregister_buf_ring(&ring.raw(), slot);
+  io_uring_unregister_buf_ring(&ring.raw(), uring_group_number(slot));
   ::munmap(entry.ring, entry.bytes);
   entry = {};
 }

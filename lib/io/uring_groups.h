@@ -27,8 +27,8 @@ class UringGroups {
   UringGroups(const UringGroups&) = delete;
   UringGroups& operator=(const UringGroups&) = delete;
 
-  /// Offers all buffers of `group`. Returns a slot, which is the kernel's number of the group; or
-  /// -1 and then says why in `refusal`.
+  /// Offers all buffers of `group`. Returns a slot, from which the kernel's number of the
+  /// group follows; or -1 and then says why in `refusal`.
   int attach(UringRing& ring, const IoBufferGroup& group, std::string& refusal) EXCLUDES(mutex_);
   /// None of its buffers is lent.
   void detach(UringRing& ring, int slot) noexcept EXCLUDES(mutex_);

@@ -50,6 +50,10 @@ inline constexpr unsigned kUringFileSlots = 1024;
 inline constexpr unsigned kUringMemorySlots = 1024;
 /// How many groups of buffers a ring lends itself at a time.
 inline constexpr std::size_t kUringGroupSlots = 64;
+/// The kernel's number of the group in `slot`. Linux 6.1 remembers of a number below 64 how far its
+/// ring was used up when it was taken away, and begins there with the next one of that number, in
+/// which it then finds buffers that it has lent already (io_uring/kbuf.c: BGID_ARRAY).
+constexpr int uring_group_number(int slot) noexcept { return 64 + slot; }
 /// How many requests to call an operation back are under way at a time; further ones wait.
 inline constexpr std::size_t kUringCancels = 64;
 

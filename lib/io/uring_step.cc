@@ -74,7 +74,7 @@ bool fits_table(UringStep& step, const UringAbilities& can, const UringTables& t
 
 void select_buffer(const IoRequest& request, io_uring_sqe& sqe) {
   sqe.flags |= IOSQE_BUFFER_SELECT;
-  sqe.buf_group = static_cast<std::uint16_t>(request.group->slot());
+  sqe.buf_group = static_cast<std::uint16_t>(uring_group_number(request.group->slot()));
 }
 
 bool prepare_transfer(UringStep& step, const UringAbilities& can, const UringTables& tables,
