@@ -1,7 +1,7 @@
 """Faults of a device below the guest's file system: what nacre says then, and what is left after it.
 
-Each check lets a workload of tests/vm run into the fault. It has to end with the error that the kernel
-told it, and once the fault is gone everything acknowledged has to be there.
+Each check lets a workload of tests/vm run into the fault. It has to end with the error that the
+kernel told it, and once the fault is gone everything acknowledged has to be there.
 """
 
 import errno
@@ -29,8 +29,8 @@ class Rig:
     """A machine with a disk of each kind, and a workload on one of them."""
 
     def __init__(self, machine: Machine, folder: pathlib.Path) -> None:
-        self.cached = VolatileDisk(media.blank_disk(folder, "cached.img"), folder / "cached.socket", 1)
-        self.nvme = VolatileDisk(media.blank_disk(folder, "nvme.img"), folder / "nvme.socket", 1)
+        self.cached = _disk(folder, "cached")
+        self.nvme = _disk(folder, "nvme")
         self.share = folder / "out"
         self.guest = Guest(machine, self.share, Options(disks=[self.nvme.name],
                                                         cached_disks=[self.cached.name]))
@@ -42,7 +42,7 @@ class Rig:
         self.nvme.close()
 
     def fresh(self, device: str, workload: str) -> str:
-        """A new file system with some operations of a workload; returns its command but for the count."""
+        """A new file system with some operations; returns the command but for their count."""
         self.guest.expect(f"{UNMOUNT}")
         self.guest.expect(f"{power_cuts.FILE_SYSTEMS['ext4']} {device} && mkdir -p {PLACE} && "
                           f"mount {device} {PLACE}")
@@ -68,6 +68,10 @@ class Rig:
             raise Wrong(f"after the fault, status {ended.status}:\n{ended.output[-3000:]}")
 
 
+def _disk(folder: pathlib.Path, name: str) -> VolatileDisk:
+    return VolatileDisk(media.blank_disk(folder, f"{name}.img"), folder / f"{name}.socket", 1)
+
+
 def _write_error(rig: Rig) -> None:
     command = rig.fresh(CACHED, "log")
     rig.cached.fail(_from(20, "write", errno.EIO))
@@ -91,28 +95,36 @@ def _flush_fails_once(rig: Rig) -> None:
     rig.expect_everything(command)
 
 
-def _read_error(rig: Rig) -> None:
-    """An unrecovered read of an NVMe disk is ENODATA to a program, and not EIO."""
-    command = rig.fresh(NVME, "store")
-    rig.remount(NVME)
-    rig.guest.expect("sync; echo 3 >/proc/sys/vm/drop_caches")
-    # Records and tables are far larger than what the file system keeps of itself.
-    rig.nvme.fail(lambda kind, offset, size: errno.EIO if kind == "read" and size > 4096 else 0)
-    rig.expect_failure(f"{command}0", "No data available", "Input/output error")
-    rig.nvme.fail(no_fault)
-    rig.remount(NVME)
-    rig.expect_everything(command)
-
-
-def _full_device(rig: Rig) -> None:
-    """Thin provisioning: room that the file system has given out is not there."""
+def _nvme_write_error(rig: Rig) -> None:
+    """A failed write of an NVMe disk, full or broken, is ENODATA to a program, and not EIO."""
     command = rig.fresh(NVME, "log")
     rig.nvme.fail(_from(10, "write", errno.ENOSPC))
-    rig.expect_failure(f"{command}{ENDLESS}", "No space left on device", "Input/output error")
+    rig.expect_failure(f"{command}{ENDLESS}", "No data available")
     rig.guest.expect(UNMOUNT)
     rig.nvme.fail(no_fault)
     rig.guest.expect(f"mount {NVME} {PLACE}")
     rig.expect_everything(command)
+
+
+def _read_error(rig: Rig) -> None:
+    command = rig.fresh(NVME, "store")
+    rig.remount(NVME)
+    rig.guest.expect("sync; echo 3 >/proc/sys/vm/drop_caches")
+    rig.nvme.fail(_from(1, "read", errno.EIO))
+    rig.expect_failure(f"{command}0", "io:")
+    rig.nvme.fail(no_fault)
+    rig.remount(NVME)
+    rig.expect_everything(command)
+
+
+def _full_file_system(rig: Rig) -> None:
+    command = rig.fresh(NVME, "wal")
+    free = f"$(df --output=avail -k {PLACE} | tail -1)"
+    rig.guest.expect(f"fallocate -l {free}K {PLACE}/filler")
+    rig.expect_failure(f"{command}{ENDLESS}", "no_space:")
+    rig.guest.expect(f"rm {PLACE}/filler")
+    rig.expect_everything(command)
+    rig.guest.expect(f"{command}200")
 
 
 def _vanishing_device(rig: Rig) -> None:
@@ -121,7 +133,7 @@ def _vanishing_device(rig: Rig) -> None:
     rig.guest.expect(
         f"{command}{ENDLESS} >/mnt/out/vanished 2>&1 & writer=$!\n"
         "until grep -q checked /mnt/out/vanished; do kill -0 $writer || exit 1; done\n"
-        "echo 1 >/sys/bus/pci/devices/$(basename $(readlink -f /sys/class/nvme/nvme0/device))/remove\n"
+        "echo 1 >$(readlink -f /sys/class/nvme/nvme0/device)/remove\n"
         f"wait $writer; [ $? = {DISK_FAILED} ] || {{ cat /mnt/out/vanished; exit 1; }}", 200)
     rig.guest.expect(UNMOUNT)
     rig.guest.expect("echo 1 >/sys/bus/pci/rescan; for i in $(seq 200); do "
@@ -156,8 +168,9 @@ def _only(which: int, kind: str, error: int) -> Callable[[str, int, int], int]:
 CHECKS = {
     "a write fails": _write_error,
     "a flush fails once": _flush_fails_once,
+    "an NVMe disk's write fails": _nvme_write_error,
     "reads fail": _read_error,
-    "the device is full": _full_device,
+    "the file system is full": _full_file_system,
     "the device vanishes": _vanishing_device,
 }
 

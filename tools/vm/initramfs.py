@@ -12,8 +12,8 @@ import struct
 # In the order of loading. What a module depends on comes by itself; what it only uses when it is
 # there (checksums of ext4 and xfs) has to be named.
 MODULES = [
-    "virtio_pci", "9pnet_virtio", "9p", "overlay", "crc32c_generic", "crc32c-intel", "nfit", "nd_pmem",
-    "device_dax", "dax_pmem", "nvme", "virtio_blk", "ext4", "xfs", "loop",
+    "virtio_pci", "9pnet_virtio", "9p", "overlay", "crc32c_generic", "crc32c-intel", "nfit",
+    "nd_pmem", "device_dax", "dax_pmem", "nvme", "virtio_blk", "ext4", "xfs", "loop",
 ]
 
 
@@ -27,7 +27,8 @@ def build(cache: pathlib.Path, init: pathlib.Path, busybox: pathlib.Path) -> Non
         files[f"modules/{module.name}"] = module.read_bytes()
         order.append(module.name)
     files["modules/order"] = ("\n".join(order) + "\n").encode()
-    _write(cache / "initramfs.cpio", _cpio(files, ["dev", "proc", "sys", "host", "out", "root", "upper"]))
+    folders = ["dev", "proc", "sys", "host", "out", "root", "upper"]
+    _write(cache / "initramfs.cpio", _cpio(files, folders))
 
 
 def _write(path: pathlib.Path, content: bytes) -> None:

@@ -1,4 +1,4 @@
-"""What a virtual machine is booted from: programs, kernel, initramfs and blank NVDIMMs, in a cache."""
+"""What a virtual machine is booted from: programs, kernel, initramfs, in a cache under build/."""
 
 import contextlib
 import fcntl
@@ -36,14 +36,15 @@ class Machine(NamedTuple):
 def prepare() -> Machine:
     """Fetches and builds what is missing. Raises packages.Unavailable."""
     if os.uname().machine != "x86_64":
-        raise packages.Unavailable(f"the machine is an x86-64 one, and this host {os.uname().machine}")
+        raise packages.Unavailable(f"it is an x86-64 machine, and this host {os.uname().machine}")
     cache = ROOT / "build" / "vm"
     cache.mkdir(parents=True, exist_ok=True)
     with _locked(cache / "lock"):
         packages.unpack(ROOT, cache)
         machine = _machine(cache)
         init = HERE / "init.sh"
-        newest = max(path.stat().st_mtime for path in (init, HERE / "initramfs.py", cache / "packages"))
+        sources = (init, HERE / "initramfs.py", cache / "packages")
+        newest = max(path.stat().st_mtime for path in sources)
         if not machine.initramfs.exists() or machine.initramfs.stat().st_mtime < newest:
             initramfs.build(cache, init, _program(cache / "prefix", "busybox"))
     return machine

@@ -71,6 +71,6 @@ def _run(command: list[str], folder: pathlib.Path | None = None) -> str:
                            text=True, check=False)
     if ended.returncode != 0:
         said = (ended.stderr.strip() or ended.stdout.strip()).splitlines()
-        raise Unavailable(f"{' '.join(command[:2])} failed: {said[-1] if said else 'no reason given'}; "
-                          "perhaps apt-get update helps")
+        why = said[-1] if said else "no reason given"
+        raise Unavailable(f"{' '.join(command[:2])} failed: {why}; perhaps apt-get update helps")
     return ended.stdout

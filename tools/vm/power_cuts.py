@@ -38,6 +38,8 @@ KILL_ONE_IN = 8
 DISK_FAILED = 3
 ENDLESS = 1_000_000
 
+PROVES_NOTHING = "this proves nothing: no cut found anything to lose"
+
 
 class Failed(Exception):
     """Something is lost, or back; says where the images are."""

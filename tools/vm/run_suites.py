@@ -51,7 +51,8 @@ def run(machine: Machine, boot: Boot, folder: pathlib.Path, report: Report) -> N
 def _ask_doctor(guest: Guest, boot: Boot, place: Place) -> Outcome:
     name = f"{boot.name}: {place.name}: nacre doctor"
     ended = guest.run(quoted(PROGRAMS / "bin" / "nacre", "doctor", PLACE, "--json"), 120)
-    expected = {**place.doctor, "machine.flush_routine": boot.flush, "machine.copy_routine": boot.copy}
+    expected = {**place.doctor, "machine.flush_routine": boot.flush,
+                "machine.copy_routine": boot.copy}
     wrong = []
     try:
         said = json.loads(ended.output)

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """nacre in a virtual machine with persistent memory and an NVMe disk: what `./dev vm` runs.
 
-    vm.py run [COMMAND...]          boots, runs COMMAND there in the current folder, returns its status
+    vm.py run [COMMAND...]     boots, runs COMMAND there in the current folder, returns its status
+    vm.py test [--cuts N]      every suite of the machine, and N power cuts; 77: it cannot be had here
     vm.py soak [--minutes N|--cuts N] [--seed S]
-                                    cuts the disk's power under every workload and file system
-    vm.py test [--cuts N]           every suite of the machine, and N power cuts; 77: cannot be had here
-    vm.py replay FOLDER             recovers again from what a failed cut has left
+                               cuts the disk's power under every workload and file system
+    vm.py replay FOLDER        recovers again from what a failed cut has left
 """
 
 import argparse
@@ -18,16 +18,12 @@ import sys
 import tempfile
 import time
 
-import faults
 import machine
 import media
-import nvdimm_kills
 import packages
 import power_cuts
-import run_suites
+import stage
 from guest import Guest, GuestDied, Options, quoted
-from run_suites import Outcome
-from suites import BOOTS
 
 SKIPPED = 77
 DEFAULT_CUTS = 40
@@ -99,69 +95,13 @@ def run_soak(arguments: argparse.Namespace) -> int:
         print(tally.text(), flush=True)
         seed += 1
     if not tally.proves_something():
-        print("vm: that proves nothing: no cut found anything to lose", file=sys.stderr)
+        print(f"vm: {power_cuts.PROVES_NOTHING}", file=sys.stderr)
         return 1
     return 0
 
 
 def run_tests(arguments: argparse.Namespace) -> int:
-    ready = machine.prepare()
-    outcomes: list[Outcome] = []
-
-    def report(outcome: Outcome) -> None:
-        outcomes.append(outcome)
-        skipped = f", {outcome.skipped} skipped" if outcome.skipped else ""
-        print(f"{'FAILED' if outcome.failed else 'passed'}  {outcome.seconds:5.0f} s  {outcome.name}: "
-              f"{outcome.tests} tests{skipped}\n{outcome.detail}".rstrip(), flush=True)
-
-    for boot in BOOTS:
-        if arguments.only in boot.name:
-            with tempfile.TemporaryDirectory(dir=ready.cache, prefix="run-") as folder:
-                run_suites.run(ready, boot, pathlib.Path(folder), report)
-    others = {"device faults": lambda folder: faults.run(ready, folder, report)}
-    for file_system in power_cuts.FILE_SYSTEMS:
-        others[f"power cuts, {file_system}"] = lambda folder, name=file_system: report(
-            cut_power(ready, folder, name, arguments.cuts // len(power_cuts.FILE_SYSTEMS)))
-        others[f"killed with an NVDIMM, {file_system}"] = lambda folder, name=file_system: report(
-            kill_machine(ready, folder, name, arguments.cuts // 20))
-    for name, check in others.items():
-        if arguments.only in name:
-            with tempfile.TemporaryDirectory(dir=ready.cache, prefix="run-") as folder:
-                check(pathlib.Path(folder))
-    total = sum(outcome.tests for outcome in outcomes)
-    failed = sum(outcome.failed for outcome in outcomes)
-    # As ctest says it, for whoever counts.
-    print(f"{100 * (total - failed) // max(total, 1)}% tests passed, {failed} tests failed out of {total}")
-    return 1 if failed else 0
-
-
-def cut_power(ready: machine.Machine, folder: pathlib.Path, file_system: str, cuts: int) -> Outcome:
-    """Always the same seed: other choices are for `soak`."""
-    began = time.monotonic()
-    tally = power_cuts.Tally()
-    wrong = ""
-    disk = power_cuts.PowerCuts(ready, folder, 1, file_system, tally)
-    try:
-        disk.run(cuts)
-    except (GuestDied, power_cuts.Failed) as why:
-        wrong = str(why)
-    finally:
-        disk.close()
-    if not wrong and not tally.proves_something():
-        wrong = "it proves nothing: no cut found anything to lose"
-    return Outcome(f"power cuts, {file_system}: {tally.text()}", tests=max(tally.cuts, 1),
-                   failed=1 if wrong else 0, detail=wrong, seconds=time.monotonic() - began)
-
-
-def kill_machine(ready: machine.Machine, folder: pathlib.Path, file_system: str, kills: int) -> Outcome:
-    began = time.monotonic()
-    told, wrong = "", ""
-    try:
-        told = nvdimm_kills.run(ready, folder, 1, file_system, kills)
-    except (GuestDied, power_cuts.Failed) as why:
-        wrong = str(why)
-    return Outcome(f"killed with an NVDIMM, {file_system}: {told}", tests=kills,
-                   failed=1 if wrong else 0, detail=wrong, seconds=time.monotonic() - began)
+    return stage.run(machine.prepare(), arguments.cuts, arguments.only)
 
 
 def run_replay(arguments: argparse.Namespace) -> int:

@@ -1,0 +1,89 @@
+"""All that `./dev test --vm` runs: the suites, failing devices, power cuts, killed machines."""
+
+import pathlib
+import tempfile
+import time
+from typing import Callable, NamedTuple
+
+import faults
+import nvdimm_kills
+import power_cuts
+import run_suites
+from guest import GuestDied
+from machine import Machine
+from run_suites import Outcome, Report
+from suites import BOOTS
+
+# Always the same; `./dev vm soak` tries others.
+SEED = 1
+
+
+class Part(NamedTuple):
+    name: str
+    run: Callable[[Machine, pathlib.Path, Report], None]
+
+
+def parts(cuts: int) -> list[Part]:
+    """With so many power cuts over all file systems."""
+    share = cuts // len(power_cuts.FILE_SYSTEMS)
+    listed = [Part(boot.name, lambda machine, folder, report, boot=boot: run_suites.run(
+        machine, boot, folder, report)) for boot in BOOTS]
+    listed.append(Part("device faults", faults.run))
+    for name in power_cuts.FILE_SYSTEMS:
+        listed.append(Part(f"power cuts, {name}", lambda machine, folder, report, name=name:
+                           _cut_power(machine, folder, name, share, report)))
+    for name in power_cuts.FILE_SYSTEMS:
+        listed.append(Part(f"killed with an NVDIMM, {name}", lambda machine, folder, report, name=name:
+                           _kill(machine, folder, name, max(share // 10, 1), report)))
+    return listed
+
+
+def run(machine: Machine, cuts: int, only: str) -> int:
+    """Runs the parts with `only` in their names; the status."""
+    outcomes: list[Outcome] = []
+
+    def report(outcome: Outcome) -> None:
+        outcomes.append(outcome)
+        verdict = "FAILED" if outcome.failed else "passed"
+        skipped = f", {outcome.skipped} skipped" if outcome.skipped else ""
+        print(f"{verdict}  {outcome.seconds:5.0f} s  {outcome.name}: {outcome.tests} tests{skipped}\n"
+              f"{outcome.detail}".rstrip(), flush=True)
+
+    for part in parts(cuts):
+        if only not in part.name:
+            continue
+        with tempfile.TemporaryDirectory(dir=machine.cache, prefix="run-") as folder:
+            began = time.monotonic()
+            try:
+                part.run(machine, pathlib.Path(folder), report)
+            except (GuestDied, power_cuts.Failed) as why:
+                report(Outcome(part.name, failed=1, seconds=time.monotonic() - began, detail=str(why)))
+    total = sum(outcome.tests for outcome in outcomes)
+    failed = sum(outcome.failed for outcome in outcomes)
+    passed = 100 * (total - failed) // max(total, 1)
+    # As ctest says it, for ./dev to count.
+    print(f"{passed}% tests passed, {failed} tests failed out of {total}")
+    return 1 if failed or not outcomes else 0
+
+
+def _cut_power(machine: Machine, folder: pathlib.Path, file_system: str, cuts: int,
+               report: Report) -> None:
+    began = time.monotonic()
+    tally = power_cuts.Tally()
+    disk = power_cuts.PowerCuts(machine, folder, SEED, file_system, tally)
+    try:
+        disk.run(cuts)
+    finally:
+        disk.close()
+    proves = tally.proves_something()
+    report(Outcome(f"power cuts, {file_system}: {tally.text()}", tests=cuts, failed=0 if proves else 1,
+                   detail="" if proves else power_cuts.PROVES_NOTHING,
+                   seconds=time.monotonic() - began))
+
+
+def _kill(machine: Machine, folder: pathlib.Path, file_system: str, kills: int,
+          report: Report) -> None:
+    began = time.monotonic()
+    told = nvdimm_kills.run(machine, folder, SEED, file_system, kills)
+    report(Outcome(f"killed with an NVDIMM, {file_system}: {told}", tests=kills,
+                   seconds=time.monotonic() - began))
