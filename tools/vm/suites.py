@@ -71,7 +71,7 @@ BOOTS = [
         *_each(NVME_EXT4, ["pmem_block_region_test", "io_posix_backend_test", "log_log_test"]),
         # The ring polls the device, and the kernel the ring.
         Suite(NVME_EXT4.name, "io_uring_backend_test",
-              "*UringBackendTest*:*IoBackendContract*KernelPollsDisk*:"
+              "*UringBackendTest*:*IoBackendContract*KernelPollsDiskDirect:"
               "*GroupContract*SharedDiskDirect"),
         *_each(NVME_XFS, ["pmem_block_region_test"]),
     ]),
