@@ -166,17 +166,18 @@ class Guest:
                         "smm=off,usb=off,vmport=off,hpet=off",
             "-m", f"{options.memory_mib}M,slots=4,maxmem=16G",
             "-nodefaults", "-display", "none", "-no-reboot", "-nic", "none",
-            "-serial", f"file:{self.share}/console.log", "-serial", "stdio",
+            "-serial", f"file:{_value(self.share)}/console.log", "-serial", "stdio",
             "-kernel", str(self._machine.kernel), "-initrd", str(self._machine.initramfs),
             "-append", "console=ttyS0 panic=-1 quiet nokaslr mitigations=off random.trust_cpu=1 "
                        "tsc=reliable no_timer_check",
         ]
         for number, (path, tag, mode) in enumerate((("/", "host", "on"), (self.share, "out", "off"))):
-            command += ["-fsdev", f"local,id=fs{number},path={path},security_model=none,"
+            command += ["-fsdev", f"local,id=fs{number},path={_value(path)},security_model=none,"
                                   f"readonly={mode},multidevs=remap",
                         "-device", f"virtio-9p-pci,fsdev=fs{number},mount_tag={tag}"]
         for number, path in enumerate(options.nvdimms):
-            command += ["-object", f"memory-backend-file,id=mem{number},share=on,mem-path={path},"
+            command += ["-object", f"memory-backend-file,id=mem{number},share=on,"
+                                   f"mem-path={_value(path)},"
                                    f"size={NVDIMM_BYTES}",
                         "-device", f"nvdimm,memdev=mem{number},id=nvdimm{number}"]
         if options.disks:
@@ -190,9 +191,14 @@ class Guest:
         return command
 
 
+def _value(text: object) -> str:
+    """Inside an option of QEMU's a comma is written twice."""
+    return str(text).replace(",", ",,")
+
+
 def _drive(name: str, disk: str) -> list[str]:
     # Unless it is told to report errors, QEMU stops the machine when a disk is full.
-    return ["-drive", f"file={disk},if=none,id={name},format=raw,werror=report,rerror=report"]
+    return ["-drive", f"file={_value(disk)},if=none,id={name},format=raw,werror=report,rerror=report"]
 
 
 def quoted(*words: object) -> str:

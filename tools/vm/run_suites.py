@@ -35,8 +35,7 @@ def run(machine: Machine, boot: Boot, folder: pathlib.Path, report: Report) -> N
                       nvdimms=[media.blank_nvdimm(machine, folder, "fsdax"),
                                media.blank_nvdimm(machine, folder, "devdax")],
                       disks=[str(media.blank_disk(folder))])
-    share = folder / boot.name.replace(" ", "-")
-    with Guest(machine, share, options) as guest:
+    with Guest(machine, folder / "out", options) as guest:
         for place in boot.places:
             make = place.make.format(device=place.device)
             guest.expect(f"{make} && mount -o {place.mount_options} {place.device} {PLACE}")
