@@ -131,7 +131,9 @@ MutationResult run_mutation(Place& place, CrashMutation mutation, const CrashTes
   mutated.mutated_site = place.site.address;
   mutated.mutation = mutation;
   mutated.kill_recovery = false;
-  std::ranges::stable_sort(place.candidates, std::ranges::greater(), &Candidate::caught);
+  std::ranges::sort(place.candidates, [](const Candidate* a, const Candidate* b) {
+    return std::pair(b->caught, a) < std::pair(a->caught, b);
+  });
   for (const Pass& pass : {Pass{.depth = 1, .process_kills = false},
                            Pass{.depth = options.depth, .process_kills = false},
                            Pass{.depth = options.depth, .process_kills = true}}) {
@@ -164,9 +166,9 @@ void merge_copies(std::vector<MutationResult>& results) {
 
 /// In the order of the lines, which the results are in from then on.
 void number_places(std::vector<MutationResult>& results) {
-  std::ranges::stable_sort(results, {}, [](const MutationResult& result) {
+  std::ranges::sort(results, {}, [](const MutationResult& result) {
     const SourceLine at = line_of(result.site.place);
-    return std::pair(at.file, at.line);
+    return std::tuple(at.file, at.line, std::string_view(result.site.kind), result.mutation);
   });
   std::map<std::tuple<std::string_view, std::string_view, CrashMutation>, std::size_t> counts;
   for (MutationResult& result : results) {

@@ -56,7 +56,7 @@ class LogReplayTest : public testing::Test {
     append(kManifestLane, "an edit of the manifest");
     written_.clear();
     for (int i = 0; i < 600; ++i) {
-      append(kManifestLane + 1 + static_cast<std::uint32_t>(i / 3 % kLanes),
+      append(kManifestLane + 1 + static_cast<std::uint32_t>(i) / 3 % kLanes,
              "record " + std::to_string(i) + ",");
     }
     for (int i = 0; i < 100; ++i) append(kManifestLane + 2, "more " + std::to_string(i) + ",");
