@@ -44,7 +44,7 @@ class Rig:
     def fresh(self, device: str, workload: str) -> str:
         """A new file system with some operations; returns the command but for their count."""
         self.guest.expect(f"{UNMOUNT}")
-        self.guest.expect(f"{power_cuts.FILE_SYSTEMS['ext4']} {device} && mkdir -p {PLACE} && "
+        self.guest.expect(f"{power_cuts.FILE_SYSTEMS['ext4']} {device} && "
                           f"mount {device} {PLACE}")
         self._ledgers += 1
         cut = Cut(0, "ext4", workload, self._ledgers)
@@ -118,9 +118,10 @@ def _read_error(rig: Rig) -> None:
 
 
 def _full_file_system(rig: Rig) -> None:
-    command = rig.fresh(NVME, "wal")
-    free = f"$(df --output=avail -k {PLACE} | tail -1)"
-    rig.guest.expect(f"fallocate -l {free}K {PLACE}/filler")
+    command = rig.fresh(NVME, "store")
+    # The last MiB is for the writers to fill.
+    most = f"$(($(df --output=avail -k {PLACE} | tail -1) - 1024))K"
+    rig.guest.expect(f"fallocate -l {most} {PLACE}/filler")
     rig.expect_failure(f"{command}{ENDLESS}", "no_space:")
     rig.guest.expect(f"rm {PLACE}/filler")
     rig.expect_everything(command)

@@ -25,7 +25,7 @@ def run(machine: Machine, folder: pathlib.Path, seed: int, file_system: str, kil
     nvdimm = media.blank_nvdimm(machine, folder, "fsdax")
     share = folder / "out"
     options = Options(nvdimms=[nvdimm])
-    mount = f"mkdir -p {PLACE} && mount -o dax {DEVICE} {PLACE}"
+    mount = f"mount -o dax {DEVICE} {PLACE}"
     acknowledged = 0
     guest = Guest(machine, share, options)
     try:
