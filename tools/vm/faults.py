@@ -96,10 +96,10 @@ def _flush_fails_once(rig: Rig) -> None:
 
 
 def _nvme_write_error(rig: Rig) -> None:
-    """A failed write of an NVMe disk, full or broken, is ENODATA to a program, and not EIO."""
+    """A failed write of an NVMe disk is ENODATA to a program; EIO where it was the file system's own."""
     command = rig.fresh(NVME, "log")
     rig.nvme.fail(_from(10, "write", errno.ENOSPC))
-    rig.expect_failure(f"{command}{ENDLESS}", "No data available")
+    rig.expect_failure(f"{command}{ENDLESS}", "No data available", "Input/output error")
     rig.guest.expect(UNMOUNT)
     rig.nvme.fail(no_fault)
     rig.guest.expect(f"mount {NVME} {PLACE}")
@@ -125,7 +125,7 @@ def _full_file_system(rig: Rig) -> None:
     rig.expect_failure(f"{command}{ENDLESS}", "no_space:")
     rig.guest.expect(f"rm {PLACE}/filler")
     rig.expect_everything(command)
-    rig.guest.expect(f"{command}200")
+    rig.guest.expect(f"{command}20")
 
 
 def _vanishing_device(rig: Rig) -> None:
