@@ -68,7 +68,8 @@ BOOTS = [
         *_each(DAX_EXT4, [*PERSISTENCE, "wal_wal_test", "log_log_test", "store_store_test"]),
         *_each(DAX_XFS, ["pmem_mapped_region_test", "log_log_test"]),
         *_each(NO_DAX_EXT4, ["pmem_choose_domain_test", "pmem_mapping_test"]),
-        *_each(NVME_EXT4, ["pmem_block_region_test", "io_posix_backend_test", "log_log_test"]),
+        *_each(NVME_EXT4, ["pmem_block_region_test", "log_log_test"]),
+        Suite(NVME_EXT4.name, "io_posix_backend_test", "*IoBackendContract*DiskDirect"),
         # The ring polls the device, and the kernel the ring.
         Suite(NVME_EXT4.name, "io_uring_backend_test",
               "*UringBackendTest*:*IoBackendContract*KernelPollsDiskDirect:"
