@@ -26,8 +26,8 @@ class Comparator {
   static Comparator reverse_bytewise();
   /// An order of the caller's own. `compare` is called from any thread; it is pure, does not throw,
   /// is a total order, and says "equal" of the same bytes only. Another order under a name that was
-  /// used before makes keys unfindable: change the name with the order. Names that begin with
-  /// "nacre." are taken.
+  /// used before makes keys unfindable: change the name with the order. An empty name, and
+  /// those that begin with "nacre.", are refused where a store or a keyspace is made.
   static Comparator custom(std::string name, Compare compare);
 
   std::string_view name() const noexcept { return *name_; }

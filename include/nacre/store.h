@@ -401,7 +401,8 @@ class Store {
 
   Keyspace default_keyspace() const noexcept;
   /// Errors: `busy` (there is one of that name), `invalid_argument` (a name that is empty, longer
-  /// than 255 bytes, or has other characters than letters, digits, '.', '_' and '-').
+  /// than 255 bytes, or has other characters than letters, digits, '.', '_' and '-'; the name of a
+  /// comparator or of a merge operator that is refused).
   /// Durability: durable on success.
   Result<Keyspace> create_keyspace(std::string_view name, KeyspaceOptions options = {});
   /// Errors: `not_found`, `closed`.

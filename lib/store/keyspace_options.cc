@@ -53,6 +53,21 @@ Result<std::optional<MergeOperator>> merge_operator_of(const KeyspaceRecord& key
       .with_path(directory.string());
 }
 
+Status check_names(const Comparator& comparator, const std::optional<MergeOperator>& merge) {
+  const bool is_own = comparator.keeps_prefixes();
+  if (!is_own && (comparator.name().empty() || comparator.name().starts_with("nacre."))) {
+    return Error(
+        ErrorCode::kInvalidArgument,
+        fmt::format("a custom comparator has the name \"{}\"; give it one that is not empty "
+                    "and does not begin with \"nacre.\"",
+                    comparator.name()));
+  }
+  if (merge.has_value() && merge->name().empty()) {
+    return Error(ErrorCode::kInvalidArgument, "the merge operator has no name; give it one");
+  }
+  return {};
+}
+
 Error lost_if_missing(const Error& error) {
   if (error.code() != ErrorCode::kNotFound) return error;
   return Error(ErrorCode::kCorruption,

@@ -2,10 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <cstddef>
 #include <filesystem>
 #include <fstream>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -281,6 +283,33 @@ TEST_P(StoreTest, LeavesFilesOfOthersBesideItsTables) {
   EXPECT_EQ(store.recovery().orphans_removed, 1U);
   EXPECT_TRUE(std::filesystem::exists(tables / "notes.txt"));
   EXPECT_FALSE(std::filesystem::exists(tables / "00000000000000ff.table"));
+}
+
+// A merge operator without a name was gone at the next opening, and its operands unreadable; keys
+// that a custom "nacre.bytewise" had sorted were searched by nacre's own.
+TEST_P(StoreTest, RefusesNamesThatDoNotLeadBack) {
+  const auto length = [](Bytes a, Bytes b) { return a.size() <=> b.size(); };
+  const MergeOperator nameless("", [](Bytes, std::optional<Bytes>, std::span<const Bytes>) {
+    return std::vector<std::byte>();
+  });
+  const auto refused = has_code(ErrorCode::kInvalidArgument);
+  for (const char* name : {"", "nacre.bytewise", "nacre.other"}) {
+    StoreOptions wrong = options();
+    wrong.comparator = Comparator::custom(name, length);
+    EXPECT_THAT(Store::open(path(), wrong), refused) << name;
+  }
+  StoreOptions wrong = options();
+  wrong.merge = nameless;
+  EXPECT_THAT(Store::open(path(), wrong), refused);
+  EXPECT_FALSE(std::filesystem::exists(path()));
+
+  ASSERT_OK_AND_ASSIGN(Store store, Store::open(path(), options()));
+  for (const char* name : {"", "nacre.bytewise", "nacre.other"}) {
+    EXPECT_THAT(store.create_keyspace("k", {.comparator = Comparator::custom(name, length)}),
+                refused);
+  }
+  EXPECT_THAT(store.create_keyspace("k", {.merge = nameless}), refused);
+  ASSERT_OK(store.create_keyspace("k", {.comparator = Comparator::custom("nacre", length)}));
 }
 
 TEST_P(StoreTest, RefusesAnotherComparator) {
