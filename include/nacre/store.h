@@ -207,7 +207,8 @@ class StoreIterator {
 
   /// False behind the last key, before the first, and after an error.
   bool valid() const noexcept;
-  /// Why it is not valid, if not for want of keys. Errors: `corruption`, `io`; both name the file.
+  /// Why it is not valid, if not for want of keys. Errors: `corruption`, `io`; both name the file;
+  /// `closed`, `not_found` (of a store or a keyspace that was so when the iterator was made).
   Status status() const;
   /// REQUIRES: valid(). Lifetime: until the iterator is moved.
   Bytes key() const noexcept;

@@ -196,6 +196,10 @@ std::unique_ptr<StoreCursor> StoreCore::iterate(const KeyspaceCore& keyspace,
                                                 const ReadOptions& options) const {
   if (states_ == nullptr) return std::make_unique<StoreCursor>(keyspace, store_closed());
   auto [pin, moment] = pin_moment(at);
+  // Once pinned: what a drop takes out of the newest state, it has marked as dropped before.
+  if (keyspace.is_dropped()) {
+    return std::make_unique<StoreCursor>(keyspace, keyspace_dropped(keyspace.name()));
+  }
   return std::make_unique<StoreCursor>(
       std::move(pin), keyspace, IteratorBounds(options, keyspace.comparator()), moment, now_ms());
 }

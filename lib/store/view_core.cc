@@ -206,6 +206,9 @@ Result<std::vector<std::optional<PinnedValue>>> ViewCore::multi_get(
 
 std::unique_ptr<StoreCursor> ViewCore::iterate(const KeyspaceCore& keyspace,
                                                const ReadOptions& options) const {
+  if (keyspace.is_dropped()) {
+    return std::make_unique<StoreCursor>(keyspace, keyspace_dropped(keyspace.name()));
+  }
   return std::make_unique<StoreCursor>(states_->pin(), keyspace,
                                        IteratorBounds(options, keyspace.comparator()), kNewest,
                                        reader_.now_ms());

@@ -239,6 +239,11 @@ TEST_P(StoreTest, KeyspacesAreApartAndABatchSpansThem) {
     ASSERT_OK(store.drop_keyspace(gone));
     EXPECT_THAT(store.put(gone, as_bytes("k"), {}), has_code(ErrorCode::kNotFound));
     EXPECT_THAT(store.write(batch), has_code(ErrorCode::kNotFound));
+    // It showed what memtables still held of it, as if that were all there is.
+    StoreIterator over = store.iterate(gone);
+    over.seek_first();
+    EXPECT_FALSE(over.valid());
+    EXPECT_THAT(over.status(), has_code(ErrorCode::kNotFound));
     EXPECT_THAT(store.drop_keyspace(store.default_keyspace()),
                 has_code(ErrorCode::kInvalidArgument));
     EXPECT_EQ(store.keyspaces(), (std::vector<std::string>{"default", "back"}));

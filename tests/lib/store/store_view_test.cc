@@ -96,6 +96,7 @@ TEST_P(StoreViewTest, ShowsWhatWasAcknowledgedWhereverItIs) {
   ASSERT_OK(view.refresh());
   EXPECT_EQ(view.get(as_bytes("b")).value()->text(), "loaded");
   EXPECT_THAT(view.get(others, as_bytes("a")), has_code(ErrorCode::kNotFound));
+  EXPECT_THAT(view.iterate(others).status(), has_code(ErrorCode::kNotFound));
   EXPECT_THAT(view.keyspace("other"), has_code(ErrorCode::kNotFound));
 }
 
