@@ -8,6 +8,7 @@
 #include <map>
 #include <vector>
 
+#include "lib/base/assert.h"
 #include "lib/base/thread_annotations.h"
 #include "lib/store/entry.h"
 
@@ -15,6 +16,13 @@ namespace nacre::store {
 
 class SnapshotList {
  public:
+  SnapshotList() = default;
+  SnapshotList(const SnapshotList&) = delete;
+  SnapshotList& operator=(const SnapshotList&) = delete;
+  ~SnapshotList() {
+    NACRE_ASSERT(held_.empty() && "a snapshot or a transaction outlives its store");
+  }
+
   /// Holds what `take()` gives, and returns it. Whoever asks for the list beforehand asks about
   /// versions that are older than that. `now_ns`: by a clock that never goes back.
   template <class Take>

@@ -195,6 +195,20 @@ TEST(StoreDeathTest, AnIteratorOrAViewDoesNotOutliveItsStore) {
   EXPECT_DEATH(close_under([](Store& store) { return store.get({}); }), "outlives its store");
 }
 
+// It freed what the store had freed before.
+TEST(StoreDeathTest, ASnapshotOrATransactionDoesNotOutliveItsStore) {
+  const auto end_under = [](auto&& look) {
+    test::TempDirectory directory = test::TempDirectory::on_tmpfs();
+    std::optional<Store> store =
+        Store::open(directory.path() / "store", {.domain = DomainRequest::kEmulated}).value();
+    const auto held = look(*store);
+    store.reset();
+  };
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_DEATH(end_under([](Store& store) { return store.snapshot(); }), "outlives its store");
+  EXPECT_DEATH(end_under([](Store& store) { return store.begin(); }), "outlives its store");
+}
+
 INSTANTIATE_TEST_SUITE_P(Domains, StoreWritesTest,
                          testing::Values(LogPlace::kBlock, LogPlace::kEmulatedInMemory),
                          test::place_name);
