@@ -59,7 +59,7 @@ Result<DirectoryLock> DirectoryLock::acquire(FileSystem& file_system,
     return Error(ErrorCode::kBusy,
                  fmt::format(
                      "another writer has this directory open (pid {}, or a child that it forked); "
-                     "close it first; a message log can be read beside it with a LogView",
+                     "close it first; a LogView or a StoreView can read what is in it meanwhile",
                      holder_of(*file)))
         .with_path(path.string());
   }

@@ -70,8 +70,10 @@ Status check_names(const Comparator& comparator, const std::optional<MergeOperat
 
 Error lost_if_missing(const Error& error) {
   if (error.code() != ErrorCode::kNotFound) return error;
-  return Error(ErrorCode::kCorruption,
-               "this table of the store has been lost; nothing was changed; restore it from a copy")
+  return Error(
+             ErrorCode::kCorruption,
+             "this table of the store has been lost; nothing was changed; restore it from a copy, "
+             "or run `nacre repair`")
       .with_path(error.path());
 }
 
