@@ -7,8 +7,10 @@
 //   auto value = store.get(nacre::as_bytes("key")).value();  // std::optional<nacre::PinnedValue>
 //
 // Thread safety: every member of Store may be called from any thread. A WriteBatch, a BulkLoad and
-// a StoreIterator belong to one thread at a time. Handles, views, snapshots, loads and iterators
-// end before their Store is closed.
+// a StoreIterator belong to one thread at a time. Values, iterators, snapshots, transactions and
+// loads end before their Store is closed, and are used with that one alone, as keyspaces are.
+//
+// A process that forks keeps its store: in the child writes fail with `closed`.
 //
 // On-media formats: docs/format/store_record.md, docs/format/manifest.md, docs/format/table.md.
 

@@ -39,7 +39,7 @@ ReadStates::ReadStates(ReadState first, LetGo let_go) : let_go_(std::move(let_go
 ReadStates::~ReadStates() {
   current_.store(nullptr, std::memory_order_seq_cst);
   take_given_up();
-  NACRE_ASSERT(kept() == 0 && "an iterator or a view outlives its store");
+  NACRE_ASSERT(kept() == 0 && "an iterator or a value outlives its store");
 }
 
 ReadPin ReadStates::pin() noexcept {
