@@ -1,5 +1,6 @@
 #include "tools/store_reader.h"
 
+#include <cerrno>
 #include <utility>
 
 #include "lib/base/try.h"
@@ -17,7 +18,11 @@ StoreReader::StoreReader(StoreView view, Keyspace keyspace, Comparator order)
 Result<StoreReader> StoreReader::open(const StoreTarget& target) {
   auto opened = open_store(target, StoreAccess::kRead);
   if (opened) return StoreReader(*std::move(opened));
-  if (opened.error().code() != ErrorCode::kBusy) return opened.error();
+  // Looking needs no lock, and changes nothing.
+  const int sys_errno = opened.error().sys_errno();
+  const bool can_be_viewed = opened.error().code() == ErrorCode::kBusy || sys_errno == EROFS ||
+                             sys_errno == EACCES || sys_errno == EPERM;
+  if (!can_be_viewed) return opened.error();
   ViewedStore viewed = NACRE_TRY(view_store(target));
   return StoreReader(std::move(viewed.view), viewed.keyspace, std::move(viewed.order));
 }

@@ -26,12 +26,15 @@ class Comparator {
   static Comparator reverse_bytewise();
   /// An order of the caller's own. `compare` is called from any thread; it is pure, does not throw,
   /// is a total order, and says "equal" of the same bytes only. Another order under a name that was
-  /// used before makes keys unfindable: change the name with the order. An empty name, and
-  /// those that begin with "nacre.", are refused where a store or a keyspace is made.
+  /// used before makes keys unfindable: change the name with the order. An empty name,
+  /// those that begin with "nacre.", and an empty `compare` are refused where a store or a keyspace
+  /// is made.
   static Comparator custom(std::string name, Compare compare);
 
   std::string_view name() const noexcept { return *name_; }
 
+  /// False of an empty `compare`.
+  bool has_function() const noexcept { return order_ != Order::kCustom || compare_ != nullptr; }
   std::strong_ordering operator()(Bytes a, Bytes b) const;
 
   /// A number of the 8 bytes of `key` behind its first `skip`, which two keys with the same first

@@ -28,12 +28,14 @@ class MergeOperator {
   /// `merge` is called from any thread, by readers and in the background, and any number of times
   /// for the same operands; it is pure and does not throw. To apply some operands, and the others
   /// to what came out, must give the same as to apply all of them. Change the name with the
-  /// meaning; an empty one is refused where a store or a keyspace is made.
+  /// meaning; an empty one, and an empty `merge`, are refused where a store or a keyspace is made.
   MergeOperator(std::string name, Merge merge)
       : name_(std::make_shared<const std::string>(std::move(name))),
         merge_(std::make_shared<const Merge>(std::move(merge))) {}
 
   std::string_view name() const noexcept { return *name_; }
+  /// False of an empty `merge`.
+  bool has_function() const noexcept { return static_cast<bool>(*merge_); }
 
   std::vector<std::byte> operator()(Bytes key, std::optional<Bytes> existing,
                                     std::span<const Bytes> operands) const {

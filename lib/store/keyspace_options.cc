@@ -53,7 +53,7 @@ Result<std::optional<MergeOperator>> merge_operator_of(const KeyspaceRecord& key
       .with_path(directory.string());
 }
 
-Status check_names(const Comparator& comparator, const std::optional<MergeOperator>& merge) {
+Status check_custom(const Comparator& comparator, const std::optional<MergeOperator>& merge) {
   const bool is_own = comparator.keeps_prefixes();
   if (!is_own && (comparator.name().empty() || comparator.name().starts_with("nacre."))) {
     return Error(
@@ -62,8 +62,17 @@ Status check_names(const Comparator& comparator, const std::optional<MergeOperat
                     "and does not begin with \"nacre.\"",
                     comparator.name()));
   }
-  if (merge.has_value() && merge->name().empty()) {
+  if (!comparator.has_function()) {
+    return Error(ErrorCode::kInvalidArgument,
+                 fmt::format("the comparator \"{}\" has no function", comparator.name()));
+  }
+  if (!merge.has_value()) return {};
+  if (merge->name().empty()) {
     return Error(ErrorCode::kInvalidArgument, "the merge operator has no name; give it one");
+  }
+  if (!merge->has_function()) {
+    return Error(ErrorCode::kInvalidArgument,
+                 fmt::format("the merge operator \"{}\" has no function", merge->name()));
   }
   return {};
 }

@@ -23,8 +23,9 @@ Result<std::optional<MergeOperator>> merge_operator_of(const KeyspaceRecord& key
                                                        const std::filesystem::path& directory);
 
 /// `invalid_argument` for an order or an operator whose name would not lead back to it when the
-/// store is opened again: an empty one, or one of nacre's own orders.
-Status check_names(const Comparator& comparator, const std::optional<MergeOperator>& merge);
+/// store is opened again: an empty one, or one of nacre's own orders; and for one without a
+/// function.
+Status check_custom(const Comparator& comparator, const std::optional<MergeOperator>& merge);
 
 /// `corruption` for a table that is not there: the manifest names it, and so it was.
 Error lost_if_missing(const Error& error);

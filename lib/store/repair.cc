@@ -36,6 +36,9 @@ class Repair {
   Result<RepairReport> run(const std::filesystem::path& to) {
     NACRE_TRY(lock_source());
     log_ = NACRE_TRY(survey_log(file_system_, from_, report_.losses));
+    lost_log_ = std::ranges::any_of(report_.losses, [this](const RepairLoss& loss) {
+      return loss.path.starts_with((from_ / kSegmentDirectoryName).string());
+    });
     NACRE_TRY(read_manifest());
     NACRE_TRY(keyspaces_.add_known());
     if (options_.segment_bytes == 0) options_.segment_bytes = log_.segment_bytes;
@@ -73,6 +76,7 @@ class Repair {
   SalvagedKeyspaces keyspaces_{from_, options_, file_system_, manifest_, report_.notes};
   std::vector<TableId> of_nobody_;  // Tables whose keyspace nothing tells.
   bool lost_entries_ = false;       // Of tables: perhaps the log has them still.
+  bool lost_log_ = false;           // Some of it, by the files that are there.
   std::optional<Error> problem_;
   std::unique_ptr<NewStore> target_;
   std::vector<std::filesystem::path> temporary_;
@@ -238,6 +242,7 @@ Status Repair::take_log() {
     problem_ = order.error();
     return nullptr;
   });
+  const std::size_t losses = report_.losses.size();
   for (const auto& [number, lane] : log_.lanes) {
     if (number == kManifestLane) continue;
     for (const SalvagedSegment& segment : lane) {
@@ -257,6 +262,12 @@ Status Repair::take_log() {
       NACRE_TRY(read_salvaged(file_system_, segment, report_.losses, visit,
                               [&] { return take_writes(writes); }));
     }
+  }
+  if (lost_log_ || losses != report_.losses.size()) {
+    report_.notes.emplace_back(
+        "parts of the log are lost: what was last written may be missing, and what was last "
+        "removed "
+        "from the store may be back");
   }
   return {};
 }

@@ -59,7 +59,7 @@ std::vector<std::string> StoreCore::keyspace_names() const {
 Result<KeyspaceCore*> StoreCore::create_keyspace(std::string_view name,
                                                  const KeyspaceOptions& options) {
   NACRE_TRY(check_name(name));
-  NACRE_TRY(check_names(options.comparator, options.merge));
+  NACRE_TRY(check_custom(options.comparator, options.merge));
   MutexLock lock(mutex_);
   if (closed_) return store_closed();
   if (find_keyspace(name)) {

@@ -30,7 +30,7 @@ Status check_options(const StoreOptions& options) {
     return Error(ErrorCode::kInvalidArgument, fmt::format("{} write lanes; choose 1 to {}, or 0",
                                                           options.write_lanes, kMaxWriteLanes));
   }
-  return check_names(options.comparator, options.merge);
+  return check_custom(options.comparator, options.merge);
 }
 
 std::uint32_t lanes_for(const StoreOptions& options, bool synchronous) {

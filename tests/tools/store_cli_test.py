@@ -501,6 +501,19 @@ class Looking(StoreTest):
             writer.stdin.close()
             self.assertEqual(writer.wait(60), 0)
 
+    @unittest.skipUnless(os.geteuid() == 0, "mounting needs to be root")
+    def test_reading_where_nothing_can_be_written(self):
+        self.put("key", "value")
+        mount = ["mount", "--bind", "-o", "ro", self.store, self.store]
+        if subprocess.run(mount, capture_output=True).returncode != 0:
+            self.skipTest("nothing can be mounted here")
+        try:
+            self.assertEqual(self.get("key").stdout, b"value\n")
+            self.assertEqual(self.scan(), b"key\tvalue\n")
+            self.assert_one_error_line(self.put("key", "other", check=2), "read-only")
+        finally:
+            subprocess.run(["umount", self.store], check=True)
+
     def test_doctor_says_what_is_there(self):
         self.put("key", "value")
         self.assertRegex(run("doctor", self.store, check=0).stdout.decode(), r"holds +a store")

@@ -262,6 +262,24 @@ TEST_F(RepairTest, ADamagedRecordOfTheLogCostsItself) {
   EXPECT_EQ(saved().size(), 99U);
 }
 
+// The note was there for damaged tables and manifests alone.
+TEST_F(RepairTest, WhereALogIsLostWhatItRemovedMayBeBack) {
+  {
+    ASSERT_OK_AND_ASSIGN(Store store, open());
+    ASSERT_OK(store.put(as_bytes("removed"), as_bytes("1")));
+    ASSERT_OK(store.flush());
+    ASSERT_OK(store.remove(as_bytes("removed")));
+    ASSERT_OK(store.close());
+  }
+  std::filesystem::path segment = segment_of(1);
+  if (segment.empty()) segment = segment_of(2);
+  ASSERT_TRUE(std::filesystem::remove(segment));
+  ASSERT_OK_AND_ASSIGN(const RepairReport report, repair());
+  EXPECT_FALSE(report.losses.empty());
+  EXPECT_EQ(saved(), (Model{{"removed", "1"}}));
+  EXPECT_THAT(report.notes, testing::Contains(HasSubstr("may be back")));
+}
+
 TEST_F(RepairTest, ATornTailIsNoLoss) {
   {
     ASSERT_OK_AND_ASSIGN(Store store, open());

@@ -306,6 +306,12 @@ TEST_P(StoreTest, RefusesNamesThatDoNotLeadBack) {
   StoreOptions wrong = options();
   wrong.merge = nameless;
   EXPECT_THAT(Store::open(path(), wrong), refused);
+  // They would be called when it is too late to say no.
+  wrong.merge = MergeOperator("without a function", {});
+  EXPECT_THAT(Store::open(path(), wrong), refused);
+  wrong.merge.reset();
+  wrong.comparator = Comparator::custom("without a function", {});
+  EXPECT_THAT(Store::open(path(), wrong), refused);
   EXPECT_FALSE(std::filesystem::exists(path()));
 
   ASSERT_OK_AND_ASSIGN(Store store, Store::open(path(), options()));
