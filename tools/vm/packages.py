@@ -11,6 +11,9 @@ import sys
 
 # A package of the kernel's that only names the current one.
 KERNEL = "linux-image-amd64"
+# A download that breaks off is tried again; apt-get goes on with what it has.
+FETCH_TRIES = 2
+FETCH_SECONDS = 600
 
 
 class Unavailable(Exception):
@@ -40,16 +43,23 @@ def unpack(root: pathlib.Path, cache: pathlib.Path) -> None:
         shutil.rmtree(cache / folder, ignore_errors=True)
     debs = cache / "debs"
     (debs / "partial").mkdir(parents=True)
-    programs = [name for name in wanted if name != KERNEL]
+    try:
+        _unpack([name for name in wanted if name != KERNEL], debs, cache)
+    finally:
+        shutil.rmtree(debs)
+    stamp.write_text("\n".join(wanted) + "\n")
+
+
+def _unpack(programs: list[str], debs: pathlib.Path, cache: pathlib.Path) -> None:
     _fetch(debs, ["install", "-y", "--no-install-recommends", "--download-only", *programs])
     for package in debs.glob("*.deb"):
         _run(["dpkg", "-x", str(package), str(cache / "prefix")])
     kernel = _current_kernel()
     _fetch(debs, ["download", kernel])
-    image = next(debs.glob(f"{kernel}_*.deb"))
+    image = next(debs.glob(f"{kernel}_*.deb"), None)
+    if image is None:
+        raise Unavailable(f"apt-get download {kernel} has left no package")
     _run(["dpkg", "-x", str(image), str(cache / "kernel")])
-    shutil.rmtree(debs)
-    stamp.write_text("\n".join(wanted) + "\n")
 
 
 def _current_kernel() -> str:
@@ -63,12 +73,22 @@ def _current_kernel() -> str:
 def _fetch(debs: pathlib.Path, arguments: list[str]) -> None:
     """apt-get with an archive folder of its own: no lock of the system's, so no rights needed."""
     options = ["-q", "-q", "-o", "Debug::NoLocking=1", "-o", f"Dir::Cache::archives={debs}"]
-    _run(["apt-get", *options, *arguments], folder=debs)
+    for attempt in range(1, FETCH_TRIES + 1):
+        try:
+            _run(["apt-get", *options, *arguments], folder=debs)
+            return
+        except Unavailable as why:
+            if attempt == FETCH_TRIES:
+                raise
+            print(f"vm: try {attempt} of {FETCH_TRIES}: {why}", file=sys.stderr, flush=True)
 
 
 def _run(command: list[str], folder: pathlib.Path | None = None) -> str:
-    ended = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True,
-                           text=True, check=False)
+    try:
+        ended = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True,
+                               text=True, check=False, timeout=FETCH_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise Unavailable(f"{' '.join(command[:2])} has not ended in {FETCH_SECONDS} s") from None
     if ended.returncode != 0:
         said = (ended.stderr.strip() or ended.stdout.strip()).splitlines()
         why = said[-1] if said else "no reason given"
