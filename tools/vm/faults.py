@@ -32,12 +32,19 @@ class Rig:
         self.cached = _disk(folder, "cached")
         self.nvme = _disk(folder, "nvme")
         self.share = folder / "out"
-        self.guest = Guest(machine, self.share, Options(disks=[self.nvme.name],
-                                                        cached_disks=[self.cached.name]))
         self._ledgers = 0
+        options = Options(disks=[self.nvme.name], cached_disks=[self.cached.name])
+        try:
+            self.guest = Guest(machine, self.share, options)
+        except BaseException:
+            self._close_disks()
+            raise
 
     def close(self) -> None:
         self.guest.kill()
+        self._close_disks()
+
+    def _close_disks(self) -> None:
         self.cached.close()
         self.nvme.close()
 

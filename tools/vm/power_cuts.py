@@ -90,14 +90,18 @@ class PowerCuts:
         self._random = random.Random(f"{seed} {file_system}")
         image = media.blank_disk(folder)
         self._disk = VolatileDisk(image, folder / "disk.socket", self._random.getrandbits(63))
-        self._guest = self._boot()
-        self._format()
+        try:
+            self._guest = self._boot()
+        except BaseException:
+            self._disk.close()
+            raise
 
     def close(self) -> None:
         self._guest.kill()
         self._disk.close()
 
     def run(self, cuts: int, deadline: float = float("inf")) -> None:
+        self._format()
         for number in range(cuts):
             if time.monotonic() > deadline:
                 break

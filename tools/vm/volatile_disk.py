@@ -150,14 +150,24 @@ class VolatileDisk:
         self.was_cut = threading.Event()
         self.writes = 0
         self.flushes = 0
-        self.name = f"nbd+unix:///?socket={socket_path}"
+        # The path of a socket has 107 bytes at most (unix(7)); by way of this descriptor it is short.
+        self._folder = os.open(socket_path.parent, os.O_PATH | os.O_DIRECTORY)
+        path = f"/proc/{os.getpid()}/fd/{self._folder}/{socket_path.name}"
+        self.name = f"nbd+unix:///?socket={path}"
         self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(str(socket_path))
+        self._listener.bind(path)
         self._listener.listen()
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._threads = [threading.Thread(target=self._accept, daemon=True)]
+        self._threads[0].start()
 
     def close(self) -> None:
+        """Ends the server. The machines have to be gone."""
+        self._listener.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join()
         self._listener.close()
+        os.close(self._folder)
+        self._cache.close()
 
     def cut_after(self, writes: int, then: Callable[[], None] = lambda: None) -> None:
         """The power fails with the so-manieth write or flush from now on, and `then` is called."""
@@ -205,7 +215,9 @@ class VolatileDisk:
                 connection, _ = self._listener.accept()
             except OSError:
                 return
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+            thread = threading.Thread(target=self._serve, args=(connection,), daemon=True)
+            self._threads.append(thread)
+            thread.start()
 
     def _serve(self, connection: socket.socket) -> None:
         with connection:
