@@ -9,17 +9,20 @@ with a write cache that is told to flush.
 import pathlib
 import queue
 import shlex
+import shutil
 import subprocess
 import sys
 import threading
 import time
-from typing import NamedTuple, Sequence
+from typing import IO, NamedTuple, Sequence
 
 from machine import Machine
 
 NVDIMM_BYTES = 512 << 20
 # Emulated, a boot takes 4 seconds on two idle cores.
 BOOT_SECONDS = 180
+# A machine that does not come up says nothing of nacre: it is started again.
+BOOT_TRIES = 3
 
 
 class GuestDied(Exception):
@@ -51,13 +54,15 @@ class Guest:
         self.share = share
         share.mkdir(parents=True, exist_ok=True)
         self._commands = 0
-        self._lines: queue.Queue[str | None] = queue.Queue()
-        with (share / "qemu.log").open("w") as log:
-            self._qemu = subprocess.Popen(self._command_line(options), env=machine.environment,
-                                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
-                                          text=True)
-        threading.Thread(target=self._listen, daemon=True).start()
-        self._await("ready", BOOT_SECONDS)
+        for attempt in range(1, BOOT_TRIES + 1):
+            try:
+                self._boot(options)
+                return
+            except GuestDied as why:
+                if attempt == BOOT_TRIES:
+                    raise GuestDied(f"it did not boot, {BOOT_TRIES} times: {why}") from None
+                print(f"vm: it did not boot, try {attempt} of {BOOT_TRIES}: {why}", file=sys.stderr,
+                      flush=True)
 
     def __enter__(self) -> "Guest":
         return self
@@ -129,11 +134,20 @@ class Guest:
         self._qemu.kill()
         self._qemu.wait()
 
-    def _listen(self) -> None:
-        assert self._qemu.stdout is not None
-        for line in self._qemu.stdout:
-            self._lines.put(line)
-        self._lines.put(None)
+    def _boot(self, options: Options) -> None:
+        self._lines: queue.Queue[str | None] = queue.Queue()
+        command = [*_ends_with_its_parent(), *self._command_line(options)]
+        with (self.share / "qemu.log").open("w") as log:
+            self._qemu = subprocess.Popen(command, env=self._machine.environment,
+                                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
+                                          text=True)
+        try:
+            threading.Thread(target=_listen, args=(self._qemu.stdout, self._lines),
+                             daemon=True).start()
+            self._await("ready", BOOT_SECONDS)
+        except BaseException:
+            self.kill()
+            raise
 
     def _next_line(self, seconds: float) -> str | None:
         try:
@@ -151,13 +165,15 @@ class Guest:
             line = self._next_line(1)
             if line is not None and line.split()[:1] == [word]:
                 return
-        self.kill()
-        raise GuestDied(f"no '{word}' after {seconds} s; {self._last_words()}")
+        raise GuestDied(f"no '{word}' after {seconds:.0f} s; {self._logs()}")
 
     def _last_words(self) -> str:
-        told = [f"{name}: {path.read_text(errors='replace')[-1500:]}"
-                for name in ("qemu.log", "console.log") if (path := self.share / name).exists()]
-        return "the machine has ended; " + "\n".join(told)
+        return f"the machine has ended; {self._logs()}"
+
+    def _logs(self) -> str:
+        return "\n".join(f"{name}: {path.read_text(errors='replace')[-1500:]}"
+                         for name in ("qemu.log", "console.log")
+                         if (path := self.share / name).exists())
 
     def _command_line(self, options: Options) -> list[str]:
         command = [
@@ -189,6 +205,18 @@ class Guest:
             command += [*_drive(f"cached{number}", disk),
                         "-device", f"virtio-blk-pci,drive=cached{number}"]
         return command
+
+
+def _listen(output: IO[str], lines: queue.Queue[str | None]) -> None:
+    for line in output:
+        lines.put(line)
+    lines.put(None)
+
+
+def _ends_with_its_parent() -> list[str]:
+    """What a command is put behind, so that it is killed when this process is killed (util-linux)."""
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []
 
 
 def _value(text: object) -> str:

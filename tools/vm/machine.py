@@ -5,6 +5,7 @@ import fcntl
 import os
 import pathlib
 import shutil
+import tempfile
 from typing import Iterator, NamedTuple
 
 import initramfs
@@ -12,6 +13,8 @@ import packages
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
+# What the folders of single runs begin with.
+RUN = "run-"
 
 
 class Machine(NamedTuple):
@@ -39,7 +42,8 @@ def prepare() -> Machine:
         raise packages.Unavailable(f"it is an x86-64 machine, and this host {os.uname().machine}")
     cache = ROOT / "build" / "vm"
     cache.mkdir(parents=True, exist_ok=True)
-    with _locked(cache / "lock"):
+    with locked(cache):
+        _remove_left_over(cache)
         packages.unpack(ROOT, cache)
         machine = _machine(cache)
         init = HERE / "init.sh"
@@ -51,8 +55,35 @@ def prepare() -> Machine:
 
 
 @contextlib.contextmanager
-def _locked(path: pathlib.Path) -> Iterator[None]:
-    with path.open("w") as file:
+def scratch(machine: Machine) -> Iterator[pathlib.Path]:
+    """A folder for one run, removed at its end. It is locked meanwhile: prepare() removes what runs
+    that were killed have left."""
+    with locked(machine.cache):
+        folder = pathlib.Path(tempfile.mkdtemp(dir=machine.cache, prefix=RUN))
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+        os.close(descriptor)
+
+
+def _remove_left_over(cache: pathlib.Path) -> None:
+    for folder in cache.glob(f"{RUN}*"):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder)
+        except BlockingIOError:
+            pass  # It runs.
+        finally:
+            os.close(descriptor)
+
+
+@contextlib.contextmanager
+def locked(cache: pathlib.Path) -> Iterator[None]:
+    with (cache / "lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 

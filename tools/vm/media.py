@@ -4,7 +4,7 @@ import pathlib
 import subprocess
 
 from guest import NVDIMM_BYTES, Guest, Options
-from machine import Machine
+from machine import Machine, scratch
 
 DISK_BYTES = 1 << 30
 
@@ -24,23 +24,24 @@ def blank_nvdimm(machine: Machine, folder: pathlib.Path, mode: str) -> pathlib.P
     """
     template = machine.cache / f"{mode}.img"
     if not template.exists():
-        _make_templates(machine)
+        with scratch(machine) as work:
+            _make_templates(machine, work)
     path = folder / f"{mode}.img"
     subprocess.run(["cp", "--sparse=always", str(template), str(path)], check=True)
     return path
 
 
-def _make_templates(machine: Machine) -> None:
+def _make_templates(machine: Machine, folder: pathlib.Path) -> None:
     modes = ["fsdax", "devdax"]
     images = []
     for mode in modes:
-        images.append(machine.cache / f"{mode}.img.new")
+        images.append(folder / f"{mode}.img")
         with images[-1].open("wb") as file:
             file.truncate(NVDIMM_BYTES)
-    with Guest(machine, machine.cache / "namespaces", Options(nvdimms=images)) as guest:
+    with Guest(machine, folder / "out", Options(nvdimms=images)) as guest:
         for number, mode in enumerate(modes):
             guest.expect(f"ndctl create-namespace -f -e namespace{number}.0 -m {mode} -M mem "
                          "--no-autolabel")
         guest.power_off()
     for image in images:
-        image.rename(image.with_suffix(""))
+        image.rename(machine.cache / image.name)

@@ -1,7 +1,6 @@
 """All that `./dev test --vm` runs: the suites, failing devices, power cuts, killed machines."""
 
 import pathlib
-import tempfile
 import time
 from typing import Callable, NamedTuple
 
@@ -10,7 +9,7 @@ import nvdimm_kills
 import power_cuts
 import run_suites
 from guest import GuestDied
-from machine import Machine
+from machine import Machine, scratch
 from run_suites import Outcome, Report
 from suites import BOOTS
 
@@ -52,10 +51,10 @@ def run(machine: Machine, cuts: int, only: str) -> int:
     for part in parts(cuts):
         if only not in part.name:
             continue
-        with tempfile.TemporaryDirectory(dir=machine.cache, prefix="run-") as folder:
+        with scratch(machine) as folder:
             began = time.monotonic()
             try:
-                part.run(machine, pathlib.Path(folder), report)
+                part.run(machine, folder, report)
             except (GuestDied, power_cuts.Failed) as why:
                 report(Outcome(part.name, failed=1, seconds=time.monotonic() - began, detail=str(why)))
     total = sum(outcome.tests for outcome in outcomes)

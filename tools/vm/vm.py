@@ -15,7 +15,6 @@ import pathlib
 import random
 import signal
 import sys
-import tempfile
 import time
 
 import machine
@@ -27,6 +26,7 @@ from guest import Guest, GuestDied, Options, quoted
 
 SKIPPED = 77
 DEFAULT_CUTS = 40
+ENDS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def main() -> int:
@@ -46,8 +46,9 @@ def main() -> int:
     replay = commands.add_parser("replay")
     replay.add_argument("folder", type=pathlib.Path)
     arguments = parser.parse_args()
-    # So that the machine is killed and its images are removed on that way out, too.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    for number in ENDS:
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _end)
     try:
         commands_by_name = {"run": run_command, "soak": run_soak, "replay": run_replay,
                             "test": run_tests}
@@ -60,18 +61,24 @@ def main() -> int:
         return 1
 
 
+def _end(number: int, _frame: object) -> None:
+    """On that way out, too, the machine is killed and its images are removed; once is enough."""
+    for each in ENDS:
+        signal.signal(each, signal.SIG_IGN)
+    sys.exit(128 + number)
+
+
 def run_command(arguments: argparse.Namespace) -> int:
     ready = machine.prepare()
     command = arguments.command or ["uname", "-a"]
     # One word is a line of shell, several are a command and its arguments.
     line = command[0] if len(command) == 1 else quoted(*command)
-    with tempfile.TemporaryDirectory(dir=ready.cache, prefix="run-") as folder:
-        here = pathlib.Path(folder)
+    with machine.scratch(ready) as folder:
         options = Options(cpu=arguments.cpu, persistence="cpu" if arguments.eadr else "mem-ctrl",
-                          nvdimms=[media.blank_nvdimm(ready, here, "fsdax"),
-                                   media.blank_nvdimm(ready, here, "devdax")],
-                          disks=[str(media.blank_disk(here))])
-        with Guest(ready, here / "out", options) as guest:
+                          nvdimms=[media.blank_nvdimm(ready, folder, "fsdax"),
+                                   media.blank_nvdimm(ready, folder, "devdax")],
+                          disks=[str(media.blank_disk(folder))])
+        with Guest(ready, folder / "out", options) as guest:
             ended = guest.run(f"cd {quoted(os.getcwd())} && {line}", seconds=3600, show=True)
             guest.power_off()
     return ended.status
@@ -86,8 +93,8 @@ def run_soak(arguments: argparse.Namespace) -> int:
     wanted = arguments.cuts or sys.maxsize
     file_systems = itertools.cycle(power_cuts.FILE_SYSTEMS)
     while tally.cuts < wanted and time.monotonic() < deadline:
-        with tempfile.TemporaryDirectory(dir=ready.cache, prefix="run-") as folder:
-            cuts = power_cuts.PowerCuts(ready, pathlib.Path(folder), seed, next(file_systems), tally)
+        with machine.scratch(ready) as folder:
+            cuts = power_cuts.PowerCuts(ready, folder, seed, next(file_systems), tally)
             try:
                 cuts.run(min(power_cuts.CUTS_A_DISK, wanted - tally.cuts), deadline)
             finally:
@@ -106,8 +113,8 @@ def run_tests(arguments: argparse.Namespace) -> int:
 
 def run_replay(arguments: argparse.Namespace) -> int:
     ready = machine.prepare()
-    with tempfile.TemporaryDirectory(dir=ready.cache, prefix="run-") as folder:
-        return power_cuts.replay(ready, arguments.folder, pathlib.Path(folder))
+    with machine.scratch(ready) as folder:
+        return power_cuts.replay(ready, arguments.folder, folder)
 
 
 if __name__ == "__main__":
