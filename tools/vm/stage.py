@@ -37,6 +37,12 @@ def parts(cuts: int) -> list[Part]:
     return listed
 
 
+def programs() -> list[str]:
+    """What has to be built."""
+    tests = {suite.program for boot in BOOTS for suite in boot.suites}
+    return ["nacre_cli", power_cuts.PROGRAM.name, *sorted(tests)]
+
+
 def run(machine: Machine, cuts: int, only: str) -> int:
     """Runs the parts with `only` in their names; the status."""
     outcomes: list[Outcome] = []

@@ -3,6 +3,7 @@
 
     vm.py run [COMMAND...]     boots, runs COMMAND there in the current folder, returns its status
     vm.py test [--cuts N]      every suite of the machine, and N power cuts; 77: it cannot be had here
+    vm.py programs             names what test runs, for it to be built
     vm.py soak [--minutes N|--cuts N] [--seed S]
                                cuts the disk's power under every workload and file system
     vm.py replay FOLDER        recovers again from what a failed cut has left
@@ -43,6 +44,7 @@ def main() -> int:
     test = commands.add_parser("test")
     test.add_argument("--cuts", type=int, default=DEFAULT_CUTS)
     test.add_argument("--only", default="", help="what has this in its name")
+    commands.add_parser("programs")
     replay = commands.add_parser("replay")
     replay.add_argument("folder", type=pathlib.Path)
     arguments = parser.parse_args()
@@ -51,7 +53,7 @@ def main() -> int:
             signal.signal(number, _end)
     try:
         commands_by_name = {"run": run_command, "soak": run_soak, "replay": run_replay,
-                            "test": run_tests}
+                            "test": run_tests, "programs": name_programs}
         return commands_by_name[arguments.what](arguments)
     except packages.Unavailable as why:
         print(f"vm: skipped: {why}", file=sys.stderr)
@@ -109,6 +111,11 @@ def run_soak(arguments: argparse.Namespace) -> int:
 
 def run_tests(arguments: argparse.Namespace) -> int:
     return stage.run(machine.prepare(), arguments.cuts, arguments.only)
+
+
+def name_programs(_: argparse.Namespace) -> int:
+    print(*stage.programs())
+    return 0
 
 
 def run_replay(arguments: argparse.Namespace) -> int:
