@@ -23,7 +23,12 @@ case "$*" in
   *) touch qemu.deb ;;
 esac
 """
-NO_NETWORK = 'echo "$@" >>CALLS; echo "E: Could not connect to proxy" >&2; exit 100'
+NO_NETWORK = """
+echo "$@" >>CALLS
+echo "E: Could not connect to proxy" >&2
+echo "E: Some files failed to download" >&2
+exit 100
+"""
 # The first time it breaks off, with half of a package in its folder for those.
 BREAKS_OFF = f'if [ ! -e CALLS ]; then touch CALLS partial/half.deb; exit 100; fi\n{DOWNLOADS}'
 KERNELS = 'echo "  Depends: linux-image-6"'

@@ -91,6 +91,8 @@ def _run(command: list[str], folder: pathlib.Path | None = None) -> str:
         raise Unavailable(f"{' '.join(command[:2])} has not ended in {FETCH_SECONDS} s") from None
     if ended.returncode != 0:
         said = (ended.stderr.strip() or ended.stdout.strip()).splitlines()
-        why = said[-1] if said else "no reason given"
+        # apt-get gives the reason first, and last that there was one.
+        errors = [line for line in said if line.startswith("E:")] or said[-1:]
+        why = errors[0] if errors else "no reason given"
         raise Unavailable(f"{' '.join(command[:2])} failed: {why}; perhaps apt-get update helps")
     return ended.stdout
