@@ -99,7 +99,11 @@ class Guest:
             if line is not None and line.split()[:1] == [name]:
                 return Ended(int(line.split()[1]), log.read_text(errors="replace"))
             if time.monotonic() > deadline:
-                raise GuestDied(f"no end of a command after {seconds:.0f} s: see {log}")
+                # It runs one command at a time: none of those that follow would be run.
+                said = log.read_text(errors="replace")[-3000:] if log.exists() else ""
+                self.kill()
+                raise GuestDied(f"no end of a command after {seconds:.0f} s, which had said:\n{said}\n"
+                                f"{self._logs()}")
 
     def poll(self, name: str) -> Ended | None:
         """The end of a command, if it has ended."""

@@ -16,6 +16,7 @@ from machine import Machine
 from power_cuts import ENDLESS, PLACE, WORKLOADS, Cut, Failed
 
 DEVICE = "/dev/pmem0"
+WRITING_SECONDS = 300
 MAKE = {"ext4": "mkfs.ext4 -q -F -b 4096", "xfs": "mkfs.xfs -q -f -m reflink=0"}
 
 
@@ -52,7 +53,11 @@ def run(machine: Machine, folder: pathlib.Path, seed: int, file_system: str, kil
 
 def _wait_for(guest: Guest, running: str, ledger: pathlib.Path, goal: int) -> None:
     """Until so many operations are acknowledged; the writers must not end before."""
-    while power_cuts.acknowledged(ledger) < goal:
+    deadline = time.monotonic() + WRITING_SECONDS
+    while (done := power_cuts.acknowledged(ledger)) < goal:
+        if time.monotonic() > deadline:
+            raise GuestDied(f"the writers have {done} operations of {goal} acknowledged after "
+                            f"{WRITING_SECONDS} s, and run on")
         ended = guest.poll(running)
         if ended is not None:
             raise GuestDied(f"the writers ended with {ended.status}:\n{ended.output[-3000:]}")

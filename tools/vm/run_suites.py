@@ -68,7 +68,7 @@ def _ask_doctor(guest: Guest, boot: Boot, place: Place) -> Outcome:
 
 def _run_suite(guest: Guest, boot: Boot, suite: Suite) -> Outcome:
     name = f"{boot.name}: {suite.place}: {suite.program}"
-    command = quoted("timeout", SUITE_SECONDS, PROGRAMS / "tests" / suite.program,
+    command = quoted("timeout", "-k", 20, SUITE_SECONDS, PROGRAMS / "tests" / suite.program,
                      f"--gtest_filter={suite.cases}", "--gtest_brief=1", "--gtest_color=no")
     began = time.monotonic()
     try:
