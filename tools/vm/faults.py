@@ -76,7 +76,8 @@ class Rig:
 
 
 def _disk(folder: pathlib.Path, name: str) -> VolatileDisk:
-    return VolatileDisk(media.blank_disk(folder, f"{name}.img"), folder / f"{name}.socket", 1)
+    image = media.blank_disk(folder, f"{name}.img", power_cuts.DISK_BYTES)
+    return VolatileDisk(image, folder / f"{name}.socket", 1)
 
 
 def _write_error(rig: Rig) -> None:
@@ -126,8 +127,8 @@ def _read_error(rig: Rig) -> None:
 
 def _full_file_system(rig: Rig) -> None:
     command = rig.fresh(NVME, "store")
-    # The last MiB is for the writers to fill.
-    most = f"$(($(df --output=avail -k {PLACE} | tail -1) - 1024))K"
+    # The last 512 KiB are for the writers to fill.
+    most = f"$(($(df --output=avail -k {PLACE} | tail -1) - 512))K"
     rig.guest.expect(f"fallocate -l {most} {PLACE}/filler")
     rig.expect_failure(f"{command}{ENDLESS}", "no_space:")
     rig.guest.expect(f"rm {PLACE}/filler")
@@ -144,7 +145,7 @@ def _vanishing_device(rig: Rig) -> None:
         "echo 1 >$(readlink -f /sys/class/nvme/nvme0/device)/remove\n"
         f"wait $writer; [ $? = {DISK_FAILED} ] || {{ cat /mnt/out/vanished; exit 1; }}", 200)
     rig.guest.expect(UNMOUNT)
-    rig.guest.expect("echo 1 >/sys/bus/pci/rescan; for i in $(seq 200); do "
+    rig.guest.expect("echo 1 >/sys/bus/pci/rescan; for i in $(seq 600); do "
                      f"[ ! -b {NVME} ] || exit 0; sleep 0.1; done; exit 1")
     rig.guest.expect(f"mount {NVME} {PLACE}")
     rig.expect_everything(command)

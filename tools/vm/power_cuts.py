@@ -28,10 +28,12 @@ PLACE = "/mnt/disk"
 # Not by mountpoint(1): what a file system that has failed says of its root is EIO.
 MOUNTED = f"grep -q ' {PLACE} ' /proc/mounts"
 # The kernel lets go of the files of an io_uring some time after its process has gone.
-UNMOUNT = (f"for i in $(seq 200); do {MOUNTED} || exit 0; umount {PLACE} && exit 0; "
+UNMOUNT = (f"for i in $(seq 600); do {MOUNTED} || exit 0; umount {PLACE} && exit 0; "
            "sleep 0.1; done; exit 1")
 PROGRAM = ROOT / "build" / "dev" / "tests" / "nacre_cut_work"
 
+# The smaller, the sooner it is formatted; mkfs.xfs asks for 300 MiB at least.
+DISK_BYTES = 512 << 20
 # A disk lives through so many cuts, then there is a fresh one.
 CUTS_A_DISK = 25
 # One cut in so many kills the machine with the disk.
@@ -88,7 +90,7 @@ class PowerCuts:
         self._file_system = file_system
         self._tally = tally
         self._random = random.Random(f"{seed} {file_system}")
-        image = media.blank_disk(folder)
+        image = media.blank_disk(folder, size=DISK_BYTES)
         self._disk = VolatileDisk(image, folder / "disk.socket", self._random.getrandbits(63))
         try:
             self._guest = self._boot()
@@ -131,7 +133,7 @@ class PowerCuts:
         try:
             self._write(cut, ENDLESS)
             self._disk.cut()
-            unmounted = self._guest.run(UNMOUNT, 120)
+            unmounted = self._guest.run(UNMOUNT, 300)
             if unmounted.status != 0:
                 raise GuestDied(f"cannot unmount: {unmounted.output}")
         except GuestDied as why:
@@ -150,7 +152,7 @@ class PowerCuts:
 
     def _write(self, cut: Cut, operations: int) -> None:
         """Mounts, recovers and compares, and goes on until the disk fails."""
-        mounted = self._guest.run(self._mounting(), 120)
+        mounted = self._guest.run(self._mounting(), 300)
         if mounted.status != 0:
             if self._disk.was_cut.is_set() and operations != 0:
                 return

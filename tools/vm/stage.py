@@ -54,15 +54,18 @@ def run(machine: Machine, cuts: int, only: str) -> int:
         print(f"{verdict}  {outcome.seconds:5.0f} s  {outcome.name}: {outcome.tests} tests{skipped}\n"
               f"{outcome.detail}".rstrip(), flush=True)
 
+    took: dict[str, float] = {}
     for part in parts(cuts):
         if only not in part.name:
             continue
+        began = time.monotonic()
         with scratch(machine) as folder:
-            began = time.monotonic()
             try:
                 part.run(machine, folder, report)
             except (GuestDied, power_cuts.Failed) as why:
                 report(Outcome(part.name, failed=1, seconds=time.monotonic() - began, detail=str(why)))
+        took[part.name] = time.monotonic() - began
+    print("\n".join(f"{seconds:5.0f} s  {name}" for name, seconds in took.items()))
     total = sum(outcome.tests for outcome in outcomes)
     failed = sum(outcome.failed for outcome in outcomes)
     passed = 100 * (total - failed) // max(total, 1)

@@ -54,6 +54,9 @@ NVME_XFS = Place("xfs-nvme", XFS, "/dev/nvme0n1", "defaults", BLOCK)
 # What lies in memory whatever TMPDIR says is the host's to test, and so are emulated domains.
 HERE = "-*Tmpfs*:*tmpfs*:*Emulated*"
 
+# Half of wal_wal_test's time, for which memory that is persistent makes no difference.
+SLOW = "*TakesRecordsOf16MiB*:*LanesMergeByLsn*:*LanesRunInParallel*"
+
 PERSISTENCE = ("pmem_mapped_region_test", "pmem_mapping_test", "pmem_choose_domain_test",
                "pmem_media_guard_test", "pmem_probe_test", "pmem_copy_routines_test")
 DISPATCH = ("pmem_copy_routines_test", "pmem_mapped_region_test", "pmem_probe_test")
@@ -65,7 +68,8 @@ def _each(place: Place, programs: Sequence[str], cases: str = HERE) -> list[Suit
 
 BOOTS = [
     Boot("NVDIMM and NVMe", [DAX_EXT4, DAX_XFS, NO_DAX_EXT4, NVME_EXT4, NVME_XFS], [
-        *_each(DAX_EXT4, [*PERSISTENCE, "wal_wal_test", "log_log_test", "store_store_test"]),
+        *_each(DAX_EXT4, [*PERSISTENCE, "log_log_test", "store_store_test"]),
+        Suite(DAX_EXT4.name, "wal_wal_test", f"{HERE}:{SLOW}"),
         *_each(DAX_XFS, ["pmem_mapped_region_test", "log_log_test"]),
         *_each(NO_DAX_EXT4, ["pmem_choose_domain_test", "pmem_mapping_test"]),
         *_each(NVME_EXT4, ["pmem_block_region_test", "log_log_test"]),
