@@ -88,11 +88,11 @@ def _run(command: list[str], folder: pathlib.Path | None = None) -> str:
         ended = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True,
                                text=True, check=False, timeout=FETCH_SECONDS)
     except subprocess.TimeoutExpired:
-        raise Unavailable(f"{' '.join(command[:2])} has not ended in {FETCH_SECONDS} s") from None
+        raise Unavailable(f"{command[0]} has not ended in {FETCH_SECONDS} s") from None
     if ended.returncode != 0:
         said = (ended.stderr.strip() or ended.stdout.strip()).splitlines()
         # apt-get gives the reason first, and last that there was one.
         errors = [line for line in said if line.startswith("E:")] or said[-1:]
         why = errors[0] if errors else "no reason given"
-        raise Unavailable(f"{' '.join(command[:2])} failed: {why}; perhaps apt-get update helps")
+        raise Unavailable(f"{command[0]} failed: {why}; perhaps apt-get update helps")
     return ended.stdout
