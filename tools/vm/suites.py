@@ -57,20 +57,29 @@ HERE = "-*Tmpfs*:*tmpfs*:*Emulated*"
 # Half of wal_wal_test's time, for which memory that is persistent makes no difference.
 SLOW = "*TakesRecordsOf16MiB*:*LanesMergeByLsn*:*LanesRunInParallel*"
 
-PERSISTENCE = ("pmem_mapped_region_test", "pmem_mapping_test", "pmem_choose_domain_test",
-               "pmem_media_guard_test", "pmem_probe_test", "pmem_copy_routines_test")
-DISPATCH = ("pmem_copy_routines_test", "pmem_mapped_region_test", "pmem_probe_test")
+PERSISTENCE = ("pmem_mapping_test", "pmem_choose_domain_test", "pmem_media_guard_test",
+               "pmem_probe_test", "pmem_copy_routines_test")
+# The contract for both domains of persistent memory holds in the first place; in others that of theirs.
+REGIONS = "pmem_mapped_region_test"
+CACHES_LOST = f"{HERE}:*durable_cache*"
+CACHES_KEPT = f"{HERE}:*cache_line*"
 
 
 def _each(place: Place, programs: Sequence[str], cases: str = HERE) -> list[Suite]:
     return [Suite(place.name, program, cases) for program in programs]
 
 
+def _dispatch(place: Place) -> list[Suite]:
+    return [*_each(place, ["pmem_copy_routines_test", "pmem_probe_test"]),
+            Suite(place.name, REGIONS, CACHES_LOST)]
+
+
 BOOTS = [
     Boot("NVDIMM and NVMe", [DAX_EXT4, DAX_XFS, NO_DAX_EXT4, NVME_EXT4, NVME_XFS], [
-        *_each(DAX_EXT4, [*PERSISTENCE, "log_log_test", "store_store_test"]),
+        *_each(DAX_EXT4, [REGIONS, *PERSISTENCE, "log_log_test", "store_store_test"]),
         Suite(DAX_EXT4.name, "wal_wal_test", f"{HERE}:{SLOW}"),
-        *_each(DAX_XFS, ["pmem_mapped_region_test", "log_log_test"]),
+        Suite(DAX_XFS.name, REGIONS, CACHES_LOST),
+        *_each(DAX_XFS, ["log_log_test"]),
         *_each(NO_DAX_EXT4, ["pmem_choose_domain_test", "pmem_mapping_test"]),
         *_each(NVME_EXT4, ["pmem_block_region_test", "log_log_test"]),
         Suite(NVME_EXT4.name, "io_posix_backend_test", "*IoBackendContract*DiskDirect"),
@@ -80,12 +89,13 @@ BOOTS = [
               "*GroupContract*SharedDiskDirect"),
         *_each(NVME_XFS, ["pmem_block_region_test"]),
     ]),
-    Boot("eADR", [EADR_EXT4], _each(EADR_EXT4, ["pmem_mapped_region_test", "pmem_mapping_test",
-                                                "pmem_choose_domain_test", "log_log_test"]),
-         persistence="cpu"),
-    Boot("without clwb", [DAX_EXT4], _each(DAX_EXT4, DISPATCH), cpu="max,-clwb",
+    Boot("eADR", [EADR_EXT4], [
+        Suite(EADR_EXT4.name, REGIONS, CACHES_KEPT),
+        *_each(EADR_EXT4, ["pmem_mapping_test", "pmem_choose_domain_test", "log_log_test"]),
+    ], persistence="cpu"),
+    Boot("without clwb", [DAX_EXT4], _dispatch(DAX_EXT4), cpu="max,-clwb",
          flush="clflushopt"),
-    Boot("without clwb, clflushopt, avx2", [DAX_EXT4], _each(DAX_EXT4, DISPATCH),
+    Boot("without clwb, clflushopt, avx2", [DAX_EXT4], _dispatch(DAX_EXT4),
          cpu="max,-clwb,-clflushopt,-avx2",
          flush="clflush", copy="sse2-nt"),
 ]
