@@ -12,6 +12,7 @@
 #include "lib/codec/json_writer.h"
 #include "lib/metrics/prometheus.h"
 #include "lib/store/inspect.h"
+#include "lib/store/level_metrics.h"
 #include "nacre/store_stats.h"
 #include "tools/output.h"
 #include "tools/table.h"
@@ -205,22 +206,9 @@ Status print_text(const StoreSummary& summary, const std::filesystem::path& dire
 
 Status print_metrics(const StoreSummary& summary) {
   PrometheusWriter writer;
-  const auto of_each_level = [&](auto value) {
-    for (const KeyspaceSummary& keyspace : summary.keyspaces) {
-      for (const LevelStats& level : keyspace.stats.levels) {
-        writer.sample({{"keyspace", keyspace.stats.name}, {"level", std::to_string(level.level)}},
-                      value(level));
-      }
-    }
-  };
-  writer.gauge("nacre_level_tables", "Tables of a level of a keyspace.");
-  of_each_level([](const LevelStats& level) { return level.tables; });
-  writer.gauge("nacre_level_bytes", "Size of the level's table files.");
-  of_each_level([](const LevelStats& level) { return level.bytes; });
-  writer.gauge("nacre_level_raw_bytes", "Keys and values of all entries in the level.");
-  of_each_level([](const LevelStats& level) { return level.raw_bytes; });
-  writer.gauge("nacre_level_entries", "Versions and removals of keys in the level.");
-  of_each_level([](const LevelStats& level) { return level.entries; });
+  std::vector<KeyspaceStats> keyspaces;
+  for (const KeyspaceSummary& keyspace : summary.keyspaces) keyspaces.push_back(keyspace.stats);
+  store::write_level_metrics(writer, keyspaces);
   writer.gauge("nacre_log_segments", "Segment files of the log that are in use.");
   writer.sample({}, summary.segments);
   writer.gauge("nacre_free_segments", "Segment files that are ready for use and hold nothing.");

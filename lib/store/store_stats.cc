@@ -8,31 +8,13 @@
 
 #include "lib/base/try.h"
 #include "lib/metrics/prometheus.h"
+#include "lib/store/level_metrics.h"
 #include "lib/store/state_keyspaces.h"
 #include "lib/store/store_core.h"
 #include "wal/log_metrics.h"
 
 namespace nacre::store {
 namespace {
-
-void write_levels(PrometheusWriter& writer, const StoreStats& stats) {
-  const auto of_each_level = [&](auto value) {
-    for (const KeyspaceStats& keyspace : stats.keyspaces) {
-      for (const LevelStats& level : keyspace.levels) {
-        writer.sample({{"keyspace", keyspace.name}, {"level", std::to_string(level.level)}},
-                      value(level));
-      }
-    }
-  };
-  writer.gauge("nacre_level_tables", "Tables of a level of a keyspace.");
-  of_each_level([](const LevelStats& level) { return level.tables; });
-  writer.gauge("nacre_level_bytes", "Size of the level's table files.");
-  of_each_level([](const LevelStats& level) { return level.bytes; });
-  writer.gauge("nacre_level_raw_bytes", "Keys and values of all entries in the level.");
-  of_each_level([](const LevelStats& level) { return level.raw_bytes; });
-  writer.gauge("nacre_level_entries", "Versions and removals of keys in the level.");
-  of_each_level([](const LevelStats& level) { return level.entries; });
-}
 
 void write_totals(PrometheusWriter& writer, const StoreStats& stats) {
   const auto gauge = [&](std::string_view name, std::string_view help, std::uint64_t value) {
@@ -156,7 +138,7 @@ std::string StoreCore::metrics() const {
   PrometheusWriter writer;
   const wal::LaneSet& set = log_.set();
   wal::write_log_metrics(writer, set.metrics(), set.domain(), set.report());
-  write_levels(writer, *stats);
+  write_level_metrics(writer, stats->keyspaces);
   write_totals(writer, *stats);
   write_memory(writer, stats->memory);
   write_amplification(writer, *stats);
