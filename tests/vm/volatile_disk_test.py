@@ -89,6 +89,17 @@ class Cache(Scratch):
             seen.add(cache.read(0, 1))
         self.assertEqual(seen, {b"a", b"b", b"c"})
 
+    def test_keeps_or_loses_a_larger_sector_whole(self):
+        kept = set()
+        for seed in range(32):
+            self.image.write_bytes(bytes(SECTORS * SECTOR))
+            cache = VolatileCache(self.image, seed, 8 * SECTOR)
+            self.addCleanup(cache.close)
+            cache.write(9 * SECTOR, sector("a") * 3, durable=False)
+            cache.cut()
+            kept.add(self.image.read_bytes()[9 * SECTOR:12 * SECTOR])
+        self.assertEqual(kept, {bytes(3 * SECTOR), sector("a") * 3})
+
     def test_the_same_seed_keeps_the_same(self):
         kept = []
         for _ in range(2):

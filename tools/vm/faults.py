@@ -19,6 +19,7 @@ from volatile_disk import VolatileDisk, no_fault
 
 CACHED = "/dev/vda"
 NVME = "/dev/nvme0n1"
+FILE_SYSTEM = power_cuts.FILE_SYSTEMS["ext4"]
 
 
 class Wrong(Exception):
@@ -29,6 +30,7 @@ class Rig:
     """A machine with a disk of each kind, and a workload on one of them."""
 
     def __init__(self, machine: Machine, folder: pathlib.Path) -> None:
+        self._machine = machine
         self.cached = _disk(folder, "cached")
         self.nvme = _disk(folder, "nvme")
         self.share = folder / "out"
@@ -51,11 +53,10 @@ class Rig:
     def fresh(self, device: str, workload: str) -> str:
         """A new file system with some operations; returns the command but for their count."""
         self.guest.expect(f"{UNMOUNT}")
-        self.guest.expect(f"{power_cuts.FILE_SYSTEMS['ext4']} {device} && "
-                          f"mount {device} {PLACE}")
+        self.guest.expect(f"{FILE_SYSTEM.make} {device} && mount {device} {PLACE}")
         self._ledgers += 1
         cut = Cut(0, "ext4", workload, self._ledgers)
-        command = power_cuts.command(cut, f"/mnt/out/ledger-{self._ledgers}", 0)[:-1]
+        command = power_cuts.command(self._machine, cut, f"/mnt/out/ledger-{self._ledgers}", 0)[:-1]
         self.guest.expect(f"{command}50")
         return command
 
@@ -77,7 +78,7 @@ class Rig:
 
 def _disk(folder: pathlib.Path, name: str) -> VolatileDisk:
     image = media.blank_disk(folder, f"{name}.img", power_cuts.DISK_BYTES)
-    return VolatileDisk(image, folder / f"{name}.socket", 1)
+    return VolatileDisk(image, folder / f"{name}.socket", 1, FILE_SYSTEM.sector)
 
 
 def _write_error(rig: Rig) -> None:

@@ -25,6 +25,20 @@ BOOT_SECONDS = 180
 BOOT_TRIES = 3
 
 
+# Those that run, of all threads; None once none may any more.
+_running: "set[subprocess.Popen[str]] | None" = set()
+_running_lock = threading.Lock()
+
+
+def kill_all() -> None:
+    """For the way out: every machine is killed, and no other one boots. Thread safe."""
+    global _running
+    with _running_lock:
+        for qemu in _running or ():
+            qemu.kill()
+        _running = None
+
+
 class GuestDied(Exception):
     """The machine ended while a command was under way."""
 
@@ -59,7 +73,7 @@ class Guest:
                 self._boot(options)
                 return
             except GuestDied as why:
-                if attempt == BOOT_TRIES:
+                if attempt == BOOT_TRIES or _running is None:
                     raise GuestDied(f"it did not boot, {BOOT_TRIES} times: {why}") from None
                 print(f"vm: it did not boot, try {attempt} of {BOOT_TRIES}: {why}", file=sys.stderr,
                       flush=True)
@@ -74,7 +88,7 @@ class Guest:
         """Hands over a command and does not wait; returns its name for wait()."""
         self._commands += 1
         name = f"command{self._commands}"
-        text = f"{self._machine.program_paths()}\n{command}\n"
+        text = f"{self._machine.exports()}\n{command}\n"
         (self.share / f"{name}.sh").write_text(text)
         assert self._qemu.stdin is not None
         try:
@@ -137,14 +151,20 @@ class Guest:
         """The plug: nothing of the guest runs on."""
         self._qemu.kill()
         self._qemu.wait()
+        with _running_lock:
+            if _running is not None:
+                _running.discard(self._qemu)
 
     def _boot(self, options: Options) -> None:
         self._lines: queue.Queue[str | None] = queue.Queue()
         command = [*_ends_with_its_parent(), *self._command_line(options)]
-        with (self.share / "qemu.log").open("w") as log:
+        with (self.share / "qemu.log").open("w") as log, _running_lock:
+            if _running is None:
+                raise GuestDied("no machine boots any more")
             self._qemu = subprocess.Popen(command, env=self._machine.environment,
                                           stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
                                           text=True)
+            _running.add(self._qemu)
         try:
             threading.Thread(target=_listen, args=(self._qemu.stdout, self._lines),
                              daemon=True).start()

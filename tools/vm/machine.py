@@ -24,16 +24,20 @@ class Machine(NamedTuple):
     # The command line of QEMU up to its options, and what its libraries are found by.
     qemu: list[str]
     environment: dict[str, str]
+    # Whose programs run in it, and with which variables.
+    build: pathlib.Path = ROOT / "build" / "dev"
+    variables: dict[str, str] = {}
 
     @property
     def prefix(self) -> pathlib.Path:
         return self.cache / "prefix"
 
-    def program_paths(self) -> str:
+    def exports(self) -> str:
         """What the guest puts before its own commands: it sees the cache where the host does."""
         folders = ":".join(str(self.prefix / where) for where in ("sbin", "usr/sbin", "usr/bin"))
         libraries = ":".join(_libraries(self.prefix))
-        return f"export PATH={folders}:$PATH LD_LIBRARY_PATH={libraries}"
+        return "\n".join([f"export PATH={folders}:$PATH LD_LIBRARY_PATH={libraries}",
+                          *(f"export {name}={value}" for name, value in self.variables.items())])
 
 
 def prepare() -> Machine:

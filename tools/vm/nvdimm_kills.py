@@ -36,12 +36,13 @@ def run(machine: Machine, folder: pathlib.Path, seed: int, file_system: str, kil
             cut = Cut(number, file_system, workload, seed)
             ledger = share / f"ledger-{workload}"
             goal = power_cuts.acknowledged(ledger) + numbers.randrange(10, 150)
-            running = guest.start(power_cuts.command(cut, f"/mnt/out/{ledger.name}", ENDLESS))
+            running = guest.start(
+                power_cuts.command(machine, cut, f"/mnt/out/{ledger.name}", ENDLESS))
             _wait_for(guest, running, ledger, goal)
             guest.kill()
             guest = Guest(machine, share, options)
             guest.expect(mount)
-            ended = guest.run(power_cuts.command(cut, f"/mnt/out/{ledger.name}", 0), 200)
+            ended = guest.run(power_cuts.command(machine, cut, f"/mnt/out/{ledger.name}", 0), 200)
             if ended.status != 0:
                 raise Failed(f"after kill {number} of a machine with {file_system} on an NVDIMM, "
                              f"{workload}, seed {seed}:\n{ended.output[-3000:]}")

@@ -8,11 +8,10 @@ from typing import Callable, NamedTuple
 
 import media
 from guest import Guest, GuestDied, Options, quoted
-from machine import ROOT, Machine
+from machine import Machine
 from power_cuts import PLACE, UNMOUNT
 from suites import Boot, Place, Suite
 
-PROGRAMS = ROOT / "build" / "dev"
 SUITE_SECONDS = 240
 
 
@@ -39,17 +38,17 @@ def run(machine: Machine, boot: Boot, folder: pathlib.Path, report: Report) -> N
         for place in boot.places:
             make = place.make.format(device=place.device)
             guest.expect(f"{make} && mount -o {place.mount_options} {place.device} {PLACE}")
-            report(_ask_doctor(guest, boot, place))
+            report(_ask_doctor(machine, guest, boot, place))
             for suite in boot.suites:
                 if suite.place == place.name:
-                    report(_run_suite(guest, boot, suite))
+                    report(_run_suite(machine, guest, boot, suite))
             guest.expect(UNMOUNT)
             guest.expect(f"wipefs -q -a {place.device}")
 
 
-def _ask_doctor(guest: Guest, boot: Boot, place: Place) -> Outcome:
+def _ask_doctor(machine: Machine, guest: Guest, boot: Boot, place: Place) -> Outcome:
     name = f"{boot.name}: {place.name}: nacre doctor"
-    ended = guest.run(quoted(PROGRAMS / "bin" / "nacre", "doctor", PLACE, "--json"), 120)
+    ended = guest.run(quoted(machine.build / "bin" / "nacre", "doctor", PLACE, "--json"), 120)
     expected = {**place.doctor, "machine.flush_routine": boot.flush,
                 "machine.copy_routine": boot.copy}
     wrong = []
@@ -66,9 +65,9 @@ def _ask_doctor(guest: Guest, boot: Boot, place: Place) -> Outcome:
     return Outcome(name, failed=1 if wrong else 0, detail="\n".join(wrong))
 
 
-def _run_suite(guest: Guest, boot: Boot, suite: Suite) -> Outcome:
+def _run_suite(machine: Machine, guest: Guest, boot: Boot, suite: Suite) -> Outcome:
     name = f"{boot.name}: {suite.place}: {suite.program}"
-    command = quoted("timeout", "-k", 20, SUITE_SECONDS, PROGRAMS / "tests" / suite.program,
+    command = quoted("timeout", "-k", 20, SUITE_SECONDS, machine.build / "tests" / suite.program,
                      f"--gtest_filter={suite.cases}", "--gtest_brief=1", "--gtest_color=no")
     began = time.monotonic()
     try:

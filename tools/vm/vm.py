@@ -26,7 +26,7 @@ import stage
 from guest import Guest, GuestDied, Options, quoted
 
 SKIPPED = 77
-DEFAULT_CUTS = 24
+DEFAULT_CUTS = 100
 ENDS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 

@@ -1,9 +1,9 @@
 """A disk with a volatile write cache, for power cuts and faults: an NBD server for QEMU.
 
 What is written is on the media once a flush, or the write itself (FUA), has said so. Until then the
-cache may write back any 512-byte sector at any time, in any of the versions it has had since: that is
-decided by a seed. A power cut keeps some of the unflushed sectors, drops the rest, and from then on
-every request fails, until the power is back. (docs/vm.md)
+cache may write back any sector at any time, in any of the versions it has had since: that is decided by
+a seed. A power cut keeps some of the unflushed sectors, drops the rest, and from then on every request
+fails, until the power is back. A sector is what the disk never tears, 512 bytes or more. (docs/vm.md)
 
 The protocol: https://github.com/NetworkBlockDevice/nbd/blob/master/doc/proto.md, fixed newstyle, the
 simple replies.
@@ -41,8 +41,9 @@ NAMES = {_READ: "read", _WRITE: "write", _FLUSH: "flush"}
 class VolatileCache:
     """The media (a file) and what is cached before them. Not thread safe."""
 
-    def __init__(self, path: pathlib.Path, seed: int) -> None:
+    def __init__(self, path: pathlib.Path, seed: int, sector: int = SECTOR) -> None:
         self._random = random.Random(seed)
+        self._sector = sector
         self._file = os.open(path, os.O_RDWR)
         self.size = os.fstat(self._file).st_size
         self._dirty: set[int] = set()
@@ -58,7 +59,7 @@ class VolatileCache:
         return self._content[offset:offset + size]
 
     def write(self, offset: int, data: bytes, durable: bool) -> None:
-        sectors = range(offset // SECTOR, (offset + len(data) + SECTOR - 1) // SECTOR)
+        sectors = range(offset // self._sector, -(-(offset + len(data)) // self._sector))
         # What is overwritten in the cache may have reached the media a moment ago.
         for sector in sorted(self._dirty.intersection(sectors)):
             if self._random.random() < 0.5:
@@ -102,15 +103,15 @@ class VolatileCache:
                     file.seek(begin)
                     file.write(piece)
             for sector, content in self._earlier.items():
-                file.seek(sector * SECTOR)
+                file.seek(sector * self._sector)
                 file.write(content)
 
     def _write_back(self, sector: int, count: int) -> None:
-        begin = sector * SECTOR
+        size = self._sector
         for each in range(sector, sector + count):
             if each not in self._earlier:
-                self._earlier[each] = os.pread(self._file, SECTOR, each * SECTOR)
-        os.pwrite(self._file, self._content[begin:begin + count * SECTOR], begin)
+                self._earlier[each] = os.pread(self._file, size, each * size)
+        os.pwrite(self._file, self._content[sector * size:(sector + count) * size], sector * size)
 
     def _read_media(self) -> mmap.mmap:
         """A private view: what is stored there stays there until it is written back."""
@@ -138,8 +139,9 @@ def no_fault(_kind: str, _offset: int, _size: int) -> int:
 class VolatileDisk:
     """Serves one image at a socket, to one machine after another."""
 
-    def __init__(self, image: pathlib.Path, socket_path: pathlib.Path, seed: int) -> None:
-        self._cache = VolatileCache(image, seed)
+    def __init__(self, image: pathlib.Path, socket_path: pathlib.Path, seed: int,
+                 sector: int = SECTOR) -> None:
+        self._cache = VolatileCache(image, seed, sector)
         self._lock = threading.Lock()
         self._dead = False
         self._cut_after: int | None = None
