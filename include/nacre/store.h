@@ -220,6 +220,7 @@ class StoreIterator {
   friend class Store;
   friend class StoreView;
   explicit StoreIterator(std::unique_ptr<store::StoreCursor> cursor);
+  store::StoreCursor& cursor() const noexcept;
   std::unique_ptr<store::StoreCursor> cursor_;
 };
 
@@ -252,6 +253,7 @@ class Transaction {
  private:
   friend class Store;
   explicit Transaction(std::unique_ptr<store::TransactionCore> core);
+  store::TransactionCore& core() const noexcept;
   std::unique_ptr<store::TransactionCore> core_;
 };
 
@@ -285,6 +287,7 @@ class BulkLoad {
  private:
   friend class Store;
   explicit BulkLoad(std::unique_ptr<store::BulkLoadCore> core);
+  store::BulkLoadCore& core() const noexcept;
   std::unique_ptr<store::BulkLoadCore> core_;
 };
 

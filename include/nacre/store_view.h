@@ -84,6 +84,7 @@ class StoreView {
 
  private:
   explicit StoreView(std::unique_ptr<store::ViewCore> core);
+  store::ViewCore& core() const noexcept;
   std::unique_ptr<store::ViewCore> core_;
 };
 

@@ -44,16 +44,21 @@ StoreIterator::StoreIterator(StoreIterator&&) noexcept = default;
 StoreIterator& StoreIterator::operator=(StoreIterator&&) noexcept = default;
 StoreIterator::~StoreIterator() = default;
 
-void StoreIterator::seek_first() { cursor_->seek_first(); }
-void StoreIterator::seek_last() { cursor_->seek_last(); }
-void StoreIterator::seek(Bytes key) { cursor_->seek(key); }
-void StoreIterator::seek_for_prev(Bytes key) { cursor_->seek_for_prev(key); }
-void StoreIterator::next() { cursor_->next(); }
-void StoreIterator::prev() { cursor_->prev(); }
-bool StoreIterator::valid() const noexcept { return cursor_->valid(); }
-Status StoreIterator::status() const { return cursor_->status(); }
-Bytes StoreIterator::key() const noexcept { return cursor_->key(); }
-Bytes StoreIterator::value() const noexcept { return cursor_->value(); }
+store::StoreCursor& StoreIterator::cursor() const noexcept {
+  NACRE_ASSERT(cursor_ != nullptr && "this StoreIterator was moved from");
+  return *cursor_;
+}
+
+void StoreIterator::seek_first() { cursor().seek_first(); }
+void StoreIterator::seek_last() { cursor().seek_last(); }
+void StoreIterator::seek(Bytes key) { cursor().seek(key); }
+void StoreIterator::seek_for_prev(Bytes key) { cursor().seek_for_prev(key); }
+void StoreIterator::next() { cursor().next(); }
+void StoreIterator::prev() { cursor().prev(); }
+bool StoreIterator::valid() const noexcept { return cursor().valid(); }
+Status StoreIterator::status() const { return cursor().status(); }
+Bytes StoreIterator::key() const noexcept { return cursor().key(); }
+Bytes StoreIterator::value() const noexcept { return cursor().value(); }
 
 Store::Store(std::unique_ptr<StoreCore> core) : core_(std::move(core)) {}
 Store::Store(Store&&) noexcept = default;
@@ -172,8 +177,13 @@ BulkLoad::BulkLoad(BulkLoad&&) noexcept = default;
 BulkLoad& BulkLoad::operator=(BulkLoad&&) noexcept = default;
 BulkLoad::~BulkLoad() = default;
 
-Status BulkLoad::add(Bytes key, Bytes value) { return core_->add(key, value); }
-Status BulkLoad::commit() { return core_->commit(); }
+store::BulkLoadCore& BulkLoad::core() const noexcept {
+  NACRE_ASSERT(core_ != nullptr && "this BulkLoad was moved from");
+  return *core_;
+}
+
+Status BulkLoad::add(Bytes key, Bytes value) { return core().add(key, value); }
+Status BulkLoad::commit() { return core().commit(); }
 
 BulkLoad Store::begin_bulk_load() { return begin_bulk_load(default_keyspace()); }
 BulkLoad Store::begin_bulk_load(Keyspace keyspace) {

@@ -87,29 +87,34 @@ Transaction::Transaction(Transaction&&) noexcept = default;
 Transaction& Transaction::operator=(Transaction&&) noexcept = default;
 Transaction::~Transaction() = default;
 
+store::TransactionCore& Transaction::core() const noexcept {
+  NACRE_ASSERT(core_ != nullptr && "this Transaction was moved from");
+  return *core_;
+}
+
 Result<std::optional<PinnedValue>> Transaction::get(Bytes key) {
-  return core_->get(core_->store().default_keyspace(), key);
+  return core().get(core().store().default_keyspace(), key);
 }
 Result<std::optional<PinnedValue>> Transaction::get(Keyspace keyspace, Bytes key) {
-  return core_->get(*keyspace.core_, key);
+  return core().get(*keyspace.core_, key);
 }
 void Transaction::put(Bytes key, Bytes value) {
-  core_->write(core_->store().default_keyspace(), key, value);
+  core().write(core().store().default_keyspace(), key, value);
 }
 void Transaction::put(Keyspace keyspace, Bytes key, Bytes value) {
-  core_->write(*keyspace.core_, key, value);
+  core().write(*keyspace.core_, key, value);
 }
 void Transaction::remove(Bytes key) {
-  core_->write(core_->store().default_keyspace(), key, std::nullopt);
+  core().write(core().store().default_keyspace(), key, std::nullopt);
 }
 void Transaction::remove(Keyspace keyspace, Bytes key) {
-  core_->write(*keyspace.core_, key, std::nullopt);
+  core().write(*keyspace.core_, key, std::nullopt);
 }
 
 Status Transaction::commit() {
-  if (core_->is_over()) return store::transaction_over();
+  if (core().is_over()) return store::transaction_over();
   WriteBatch batch;
-  for (const auto& [key, value] : core_->writes()) {
+  for (const auto& [key, value] : core().writes()) {
     const Keyspace keyspace(const_cast<store::KeyspaceCore*>(key.first));
     if (value.has_value()) {
       batch.put(keyspace, key.second, *value);
@@ -124,9 +129,9 @@ Status Transaction::commit() {
                       "a key or a value is too large: keys have at most 64 KiB, values 16 MiB; "
                       "split the value");
   } else if (batch.count() > 0) {
-    committed = core_->store().commit(*core_, batch.record_);
+    committed = core().store().commit(core(), batch.record_);
   }
-  core_->end();
+  core().end();
   return committed;
 }
 

@@ -6,9 +6,7 @@
 #include <algorithm>
 #include <cstring>
 #include <filesystem>
-#include <functional>
 #include <map>
-#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -24,7 +22,6 @@
 #include "nacre/wal.h"
 #include "tests/lib/store/append_operator.h"
 #include "tests/support/file_bytes.h"
-#include "tests/support/forwarding_file_system.h"
 #include "tests/support/result_matchers.h"
 #include "tests/support/seed.h"
 #include "tests/support/temp_directory.h"
@@ -413,76 +410,6 @@ TEST_F(RepairTest, RandomDamageNeverMakesUpAnything) {
     std::filesystem::remove_all(saved_);
     for (const auto& [name, content] : sound) test::write_content(path_ / name, content);
   }
-}
-
-// It read what somebody was writing, and said of half of it that it was lost.
-TEST_F(RepairTest, AStoreThatSomebodyHasOpenIsRefused) {
-  ASSERT_OK_AND_ASSIGN(Store store, open());
-  ASSERT_OK(store.put(as_bytes("key"), as_bytes("value")));
-  const auto refused = repair();
-  ASSERT_THAT(refused, has_code(ErrorCode::kBusy));
-  EXPECT_EQ(refused.error().path(), (path_ / "LOCK").string());
-  EXPECT_FALSE(std::filesystem::exists(saved_));
-  ASSERT_OK(store.close());
-  ASSERT_OK(repair());
-  EXPECT_EQ(saved(), (Model{{"key", "value"}}));
-}
-
-/// Asks somebody, when the log is looked at, and perhaps lets nothing be written in the store.
-class RepairedFileSystem final : public test::ForwardingFileSystem {
- public:
-  RepairedFileSystem(std::filesystem::path store, bool is_writable)
-      : store_(std::move(store)), is_writable_(is_writable) {}
-
-  Result<std::unique_ptr<File>> open(const std::filesystem::path& path,
-                                     const OpenOptions& options) override {
-    if (!is_writable_ && options.writable && path.parent_path() == store_) {
-      return Error(ErrorCode::kIo, "read-only file system").with_path(path.string());
-    }
-    return ForwardingFileSystem::open(path, options);
-  }
-  Result<std::vector<std::string>> list_directory(const std::filesystem::path& path) override {
-    if (path == store_ / "segments") meanwhile();
-    return ForwardingFileSystem::list_directory(path);
-  }
-  std::function<void()> meanwhile = [] {};
-
- private:
-  const std::filesystem::path store_;
-  const bool is_writable_;
-};
-
-TEST_F(RepairTest, NobodyOpensTheStoreMeanwhile) {
-  {
-    ASSERT_OK_AND_ASSIGN(Store store, open());
-    ASSERT_OK(store.put(as_bytes("key"), as_bytes("value")));
-  }
-  RepairedFileSystem file_system(path_, /*is_writable=*/true);
-  StoreOptions watched = options();
-  watched.environment.file_system = &file_system;
-  bool was_asked = false;
-  file_system.meanwhile = [&] {
-    was_asked = true;
-    EXPECT_THAT(open(), has_code(ErrorCode::kBusy));
-  };
-  ASSERT_OK_AND_ASSIGN(const RepairReport report, Store::repair(path_, saved_, watched));
-  EXPECT_TRUE(was_asked);
-  EXPECT_THAT(report.notes, IsEmpty());
-  ASSERT_OK(open());
-}
-
-TEST_F(RepairTest, AStoreOnMediaThatCannotBeWrittenToIsSavedAllTheSame) {
-  {
-    ASSERT_OK_AND_ASSIGN(Store store, open());
-    ASSERT_OK(store.put(as_bytes("key"), as_bytes("value")));
-  }
-  RepairedFileSystem file_system(path_, /*is_writable=*/false);
-  StoreOptions watched = options();
-  watched.environment.file_system = &file_system;
-  ASSERT_OK_AND_ASSIGN(const RepairReport report, Store::repair(path_, saved_, watched));
-  EXPECT_THAT(report.notes, testing::ElementsAre(HasSubstr("read-only file system")));
-  EXPECT_THAT(report.losses, IsEmpty());
-  EXPECT_EQ(saved(), (Model{{"key", "value"}}));
 }
 
 TEST_F(RepairTest, NothingIsMadeWhereThereIsNoStore) {

@@ -6,8 +6,10 @@
 #include <limits>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "nacre/store.h"
+#include "nacre/store_view.h"
 #include "tests/lib/store/store_model.h"
 #include "tests/support/result_matchers.h"
 #include "tests/wal/wal_domain.h"
@@ -207,6 +209,29 @@ TEST(StoreDeathTest, ASnapshotOrATransactionDoesNotOutliveItsStore) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   EXPECT_DEATH(end_under([](Store& store) { return store.snapshot(); }), "outlives its store");
   EXPECT_DEATH(end_under([](Store& store) { return store.begin(); }), "outlives its store");
+}
+
+// They followed a null pointer.
+TEST(StoreDeathTest, WhatWasMovedFromSaysSo) {
+  const test::TempDirectory directory = test::TempDirectory::on_tmpfs();
+  const StoreOptions options = {.domain = DomainRequest::kEmulated};
+  ASSERT_OK_AND_ASSIGN(Store store, Store::open(directory.path() / "store", options));
+  ASSERT_OK_AND_ASSIGN(StoreView view, StoreView::open(directory.path() / "store"));
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  // NOLINTBEGIN(bugprone-use-after-move)
+  StoreIterator iterator = store.iterate();
+  const StoreIterator other_iterator = std::move(iterator);
+  EXPECT_DEATH(iterator.seek_first(), "this StoreIterator was moved from");
+  Transaction transaction = store.begin();
+  const Transaction other_transaction = std::move(transaction);
+  EXPECT_DEATH(transaction.put({}, {}), "this Transaction was moved from");
+  EXPECT_DEATH(static_cast<void>(transaction.commit()), "this Transaction was moved from");
+  BulkLoad load = store.begin_bulk_load();
+  const BulkLoad other_load = std::move(load);
+  EXPECT_DEATH(static_cast<void>(load.add({}, {})), "this BulkLoad was moved from");
+  const StoreView other_view = std::move(view);
+  EXPECT_DEATH(static_cast<void>(view.get(Bytes())), "this StoreView was moved from");
+  // NOLINTEND(bugprone-use-after-move)
 }
 
 INSTANTIATE_TEST_SUITE_P(Domains, StoreWritesTest,
