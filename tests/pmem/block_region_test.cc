@@ -103,6 +103,22 @@ TEST_F(BlockRegionTest, AFileThatCannotBeReadIsAnError) {
   EXPECT_THAT(map(MapContent::kKeep), test::has_code(ErrorCode::kIo));
 }
 
+TEST_F(BlockRegionTest, AFileThatBecomesShorterMeanwhileIsNamedWithItsEnd) {
+  file_system_.faults().end = 4096 + 100;
+  const auto region = map(MapContent::kKeep);
+  ASSERT_THAT(region, test::has_code(ErrorCode::kIo));
+  EXPECT_EQ(region.error().path(), path_.string());
+  EXPECT_EQ(region.error().offset(), 4096u + 100);
+}
+
+TEST_F(BlockRegionTest, IsMadeOfWholeBlocksThatTheFileHas) {
+  for (const std::size_t bytes : {std::size_t{0}, kBlockBytes + 512, kRegionBytes + kBlockBytes}) {
+    const auto region = map(MapContent::kFresh, bytes);
+    EXPECT_THAT(region, test::has_code(ErrorCode::kInvalidArgument)) << bytes;
+    EXPECT_EQ(region.error().path(), path_.string());
+  }
+}
+
 TEST_F(BlockRegionTest, AnImageLargerThanTheAddressSpaceIsNoSpace) {
   constexpr std::size_t kHuge = std::size_t{1} << 47;
   // A sparse file in memory: few other file systems have files so large.

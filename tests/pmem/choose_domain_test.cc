@@ -254,12 +254,30 @@ TEST_F(ChooseDomain, FilesWithoutDescriptorsCannotBeEmulated) {
               test::has_code(ErrorCode::kUnsupported));
 }
 
+// As on a FUSE file system whose server takes no mmap.
+TEST(DecideDomain, WhereTheKernelMapsNoFileNothingIsEmulated) {
+  DirectoryProbe probe = ordinary_disk();
+  probe.file_system.name = "fuse";
+  probe.persistence = {};
+  probe.persistence.map_sync_errno = ENODEV;
+  const auto refused = decide_domain(probe, DomainRequest::kEmulated);
+  ASSERT_THAT(refused, test::has_code(ErrorCode::kUnsupported));
+  EXPECT_THAT(refused.error().message(), HasSubstr("fuse cannot map files"));
+  EXPECT_EQ(refused.error().path(), "/data");
+}
+
+TEST(DecideDomain, ARequestThatIsNoneIsRefused) {
+  EXPECT_THAT(decide_domain(ordinary_disk(), static_cast<DomainRequest>(99)),
+              test::has_code(ErrorCode::kInvalidArgument));
+}
+
 TEST(DomainName, EveryKindHasOne) {
   EXPECT_EQ(domain_name(DomainKind::kDurableCache), "durable_cache");
   EXPECT_EQ(domain_name(DomainKind::kCacheLine), "cache_line");
   EXPECT_EQ(domain_name(DomainKind::kBlock), "block");
   EXPECT_EQ(domain_name(DomainKind::kEmulated), "emulated");
   EXPECT_EQ(domain_name(DomainKind::kSimulated), "simulated");
+  EXPECT_EQ(domain_name(static_cast<DomainKind>(99)), "unknown");
 }
 
 }  // namespace

@@ -73,11 +73,11 @@ class MappedRegionTest : public testing::Test {
     ASSERT_OK(file->preallocate(0, kRegionBytes));
   }
 
-  Result<std::unique_ptr<Region>> map(DomainKind kind) {
+  Result<std::unique_ptr<Region>> map(DomainKind kind, std::size_t bytes = kRegionBytes) {
     domain_ = make_mapped_domain(info_of(kind));
     auto file = file_system_.open(path_, domain_->open_options());
     if (!file) return std::move(file).error();
-    return domain_->map(*std::move(file), kRegionBytes, MapContent::kFresh);
+    return domain_->map(*std::move(file), bytes, MapContent::kFresh);
   }
 
   test::TempDirectory directory_;
@@ -96,6 +96,14 @@ TEST_F(MappedRegionTest, IsSynchronousAndNamesItsCopyRoutine) {
 TEST_F(MappedRegionTest, AFileWithoutADescriptorIsUnsupported) {
   file_system_.faults().hide_descriptor = true;
   EXPECT_THAT(map(DomainKind::kEmulated), test::has_code(ErrorCode::kUnsupported));
+}
+
+TEST_F(MappedRegionTest, IsMadeOfWholeCacheLinesThatTheFileHas) {
+  for (const std::size_t bytes : {std::size_t{0}, kCacheLineBytes + 8, kRegionBytes * 2}) {
+    const auto region = map(DomainKind::kEmulated, bytes);
+    EXPECT_THAT(region, test::has_code(ErrorCode::kInvalidArgument)) << bytes;
+    EXPECT_EQ(region.error().path(), path_.string());
+  }
 }
 
 TEST_F(MappedRegionTest, AnOrdinaryFileIsNotMappedAsPersistentMemory) {

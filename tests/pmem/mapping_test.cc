@@ -133,6 +133,16 @@ TEST_F(DeviceDax, IsMappedInWholeUnitsOfTheDevice) {
   EXPECT_EQ(mapping.error().path(), path_.string());
 }
 
+TEST(Mapping, ADescriptorThatIsNoneIsAnErrorOfTheKernels) {
+  const auto mapping = map_plain(-1, 4096, "nothing");
+  ASSERT_THAT(mapping, test::has_code(ErrorCode::kIo));
+  EXPECT_EQ(mapping.error().sys_errno(), EBADF);
+  const PersistenceFacts facts = find_persistence_facts(-1, 4096);
+  EXPECT_EQ(facts.pmem2_granularity, std::nullopt);
+  EXPECT_NE(facts.pmem2_message, "");
+  EXPECT_EQ(facts.map_sync_errno, EBADF);
+}
+
 TEST(Mapping, WhatCannotBeMappedIsUnsupported) {
   int ends[2];
   ASSERT_EQ(pipe(ends), 0);

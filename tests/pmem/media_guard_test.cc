@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <csignal>
+#include <cstdlib>
 #include <thread>
 #include <vector>
 
@@ -186,7 +187,7 @@ TEST_F(MediaGuardDeathTest, AFaultOutsideReachesThePreviousHandler) {
   const TruncatedMapping mapping;
   EXPECT_EXIT(
       {
-        set_previous_handler([](int) { _exit(42); });
+        set_previous_handler([](int) { std::exit(42); });
         fault_outside(mapping);
       },
       testing::ExitedWithCode(42), "");
@@ -199,7 +200,7 @@ TEST_F(MediaGuardDeathTest, AFaultOutsideReachesAPreviousHandlerThatWantsTheAddr
         struct sigaction action{};
         action.sa_flags = SA_SIGINFO;
         action.sa_sigaction = [](int, siginfo_t* info, void*) {
-          _exit(info->si_code == BUS_ADRERR && info->si_addr != nullptr ? 43 : 1);
+          std::exit(info->si_code == BUS_ADRERR && info->si_addr != nullptr ? 43 : 1);
         };
         NACRE_ASSERT(sigaction(SIGBUS, &action, nullptr) == 0);
         fault_outside(mapping);
@@ -219,9 +220,57 @@ TEST_F(MediaGuardDeathTest, ASignalSomebodySentIsNotAMediaFault) {
       {
         set_previous_handler(SIG_IGN);
         static_cast<void>(catch_media_fault(mapping.all(), []() noexcept { raise(SIGBUS); }));
-        _exit(0);
+        std::exit(0);
       },
       testing::ExitedWithCode(0), "");
+}
+
+volatile int handled = 0;
+
+TEST_F(MediaGuardDeathTest, ASignalSomebodySentReachesThePreviousHandlerWhichMayReturn) {
+  EXPECT_EXIT(
+      {
+        set_previous_handler([](int) { handled = handled + 1; });
+        static_cast<void>(catch_media_fault({}, []() noexcept { raise(SIGBUS); }));
+        raise(SIGBUS);
+        std::exit(handled);
+      },
+      testing::ExitedWithCode(2), "");
+  EXPECT_EXIT(
+      {
+        struct sigaction action{};
+        action.sa_flags = SA_SIGINFO;
+        action.sa_sigaction = [](int, siginfo_t* info, void*) {
+          handled = handled + (info->si_code == SI_TKILL ? 1 : 0);
+        };
+        NACRE_ASSERT(sigaction(SIGBUS, &action, nullptr) == 0);
+        static_cast<void>(catch_media_fault({}, []() noexcept { raise(SIGBUS); }));
+        std::exit(handled);
+      },
+      testing::ExitedWithCode(1), "");
+}
+
+// The process lives on for a moment: it holds the signal back, and sees that it was sent again.
+TEST_F(MediaGuardDeathTest, ASignalSomebodySentIsSentAgain) {
+  EXPECT_EXIT(
+      {
+        set_previous_handler(SIG_DFL);
+        NACRE_ASSERT(catch_media_fault({}, []() noexcept {}) == nullptr);
+        sigset_t held;
+        sigemptyset(&held);
+        sigaddset(&held, SIGBUS);
+        pthread_sigmask(SIG_BLOCK, &held, nullptr);
+        struct sigaction guard{};
+        NACRE_ASSERT(sigaction(SIGBUS, nullptr, &guard) == 0);
+        siginfo_t sent{};
+        sent.si_code = SI_TKILL;
+        guard.sa_sigaction(SIGBUS, &sent, nullptr);
+        sigset_t pending;
+        sigpending(&pending);
+        set_previous_handler(SIG_IGN);
+        std::exit(sigismember(&pending, SIGBUS));
+      },
+      testing::ExitedWithCode(1), "");
 }
 
 /// Sends a SIGBUS that names an address, as only the kernel should.

@@ -2,6 +2,8 @@
 
 // The kernel's files with single operations made to fail, for what a domain does then.
 
+#include <algorithm>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -18,6 +20,8 @@ struct StubFaults {
   std::optional<Error> resize;
   std::optional<Error> write;
   std::optional<Error> read;
+  /// Reads end before this offset, as those of a file that has become shorter.
+  std::optional<std::uint64_t> end;
   bool hide_descriptor = false;
   /// Offsets and sizes of the writes that were asked for.
   std::vector<std::pair<std::uint64_t, std::size_t>> writes;
@@ -30,6 +34,10 @@ class StubFile final : public ForwardingFile {
 
   Result<std::size_t> read_at(std::uint64_t offset, std::span<std::byte> buffer) override {
     if (faults_->read) return *faults_->read;
+    if (faults_->end) {
+      const std::uint64_t left = *faults_->end - std::min(*faults_->end, offset);
+      buffer = buffer.first(std::min<std::uint64_t>(buffer.size(), left));
+    }
     return ForwardingFile::read_at(offset, buffer);
   }
   Status write_at(std::uint64_t offset, Bytes bytes) override {

@@ -69,19 +69,28 @@ def _each(place: Place, programs: Sequence[str], cases: str = HERE) -> list[Suit
     return [Suite(place.name, program, cases) for program in programs]
 
 
+def _structures(place: Place) -> list[Suite]:
+    """What stands on a domain."""
+    return [*_each(place, ["log_log_test", "store_store_test"]),
+            Suite(place.name, "wal_wal_test", f"{HERE}:{SLOW}")]
+
+
 def _dispatch(place: Place) -> list[Suite]:
     return [*_each(place, ["pmem_copy_routines_test", "pmem_probe_test"]),
             Suite(place.name, REGIONS, CACHES_LOST)]
 
 
 BOOTS = [
-    Boot("NVDIMM and NVMe", [DAX_EXT4, DAX_XFS, NO_DAX_EXT4, NVME_EXT4, NVME_XFS], [
-        *_each(DAX_EXT4, [REGIONS, *PERSISTENCE, "log_log_test", "store_store_test"]),
-        Suite(DAX_EXT4.name, "wal_wal_test", f"{HERE}:{SLOW}"),
+    Boot("NVDIMM", [DAX_EXT4, DAX_XFS, NO_DAX_EXT4], [
+        *_each(DAX_EXT4, [REGIONS, *PERSISTENCE]),
+        *_structures(DAX_EXT4),
         Suite(DAX_XFS.name, REGIONS, CACHES_LOST),
-        *_each(DAX_XFS, ["log_log_test"]),
+        *_structures(DAX_XFS),
         *_each(NO_DAX_EXT4, ["pmem_choose_domain_test", "pmem_mapping_test"]),
-        *_each(NVME_EXT4, ["pmem_block_region_test", "log_log_test"]),
+    ]),
+    Boot("NVMe", [NVME_EXT4, NVME_XFS], [
+        *_each(NVME_EXT4, ["pmem_block_region_test"]),
+        *_structures(NVME_EXT4),
         Suite(NVME_EXT4.name, "io_posix_backend_test", "*IoBackendContract*DiskDirect"),
         # The ring polls the device, and the kernel the ring.
         Suite(NVME_EXT4.name, "io_uring_backend_test",
@@ -91,7 +100,8 @@ BOOTS = [
     ]),
     Boot("eADR", [EADR_EXT4], [
         Suite(EADR_EXT4.name, REGIONS, CACHES_KEPT),
-        *_each(EADR_EXT4, ["pmem_mapping_test", "pmem_choose_domain_test", "log_log_test"]),
+        *_each(EADR_EXT4, ["pmem_mapping_test", "pmem_choose_domain_test"]),
+        *_structures(EADR_EXT4),
     ], persistence="cpu"),
     Boot("without clwb", [DAX_EXT4], _dispatch(DAX_EXT4), cpu="max,-clwb",
          flush="clflushopt"),
