@@ -34,7 +34,7 @@ constexpr std::size_t kColumnsBeforePreview = 12 + 4 + 9 + 8 + 4 * 2;
 struct Subject {
   store::TableHeader header;
   Uuid uuid;
-  std::string comparator;
+  store::TableNames names;
 };
 
 std::string header_text(const Subject& subject, const store::TableInfo& info,
@@ -48,7 +48,11 @@ std::string header_text(const Subject& subject, const store::TableInfo& info,
                                  info.entries == 1 ? "entry" : "entries", format_count(info.keys),
                                  plural(info.keys, "key"), format_count(info.removals),
                                  plural(info.removals, "removal")));
-  facts.add("order", subject.comparator);
+  if (subject.names.owner) {
+    facts.add("keyspace", fmt::format("{}, number {}", subject.names.owner->name,
+                                      subject.names.owner->keyspace));
+  }
+  facts.add("order", subject.names.comparator);
   facts.add("keys", fmt::format("{} to {}", printable(info.smallest_key, kKeyColumns),
                                 printable(info.largest_key, kKeyColumns)));
   facts.add("LSNs", fmt::format("{} to {}", info.smallest_sequence.lsn().value,
@@ -68,9 +72,13 @@ std::string header_json(const Subject& subject, const store::TableInfo& info) {
       .field("entries", info.entries)
       .field("keys", info.keys)
       .field("range_removals", info.removals)
-      .field("comparator", subject.comparator)
+      .field("comparator", subject.names.comparator)
       .field("smallest_lsn", info.smallest_sequence.lsn().value)
       .field("largest_lsn", info.largest_sequence.lsn().value);
+  if (subject.names.owner) {
+    json.field("keyspace", subject.names.owner->name)
+        .field("keyspace_id", subject.names.owner->keyspace);
+  }
   put_bytes(json, "smallest_key", info.smallest_key);
   put_bytes(json, "largest_key", info.largest_key);
   return json.end_object().text() + "\n";
@@ -138,7 +146,7 @@ Result<ExitCode> dump_table(FileSystem& file_system, const std::filesystem::path
   Subject subject;
   subject.header = NACRE_TRY(store::read_table_header(file_system, path));
   subject.uuid.bytes = subject.header.store_uuid;
-  subject.comparator = NACRE_TRY(store::read_comparator_name(file_system, path, subject.header));
+  subject.names = NACRE_TRY(store::read_table_names(file_system, path, subject.header));
   const store::TableId id{subject.header.table_id};
   if (path.filename() != store::table_file_name(id)) {
     return Error(ErrorCode::kInvalidArgument,
@@ -150,7 +158,7 @@ Result<ExitCode> dump_table(FileSystem& file_system, const std::filesystem::path
       file_system, {.directory = path.has_parent_path() ? path.parent_path() : ".",
                     .id = id,
                     .store_uuid = subject.uuid,
-                    .comparator = store::comparator_to_look_with(subject.comparator)}));
+                    .comparator = store::comparator_to_look_with(subject.names.comparator)}));
   OutputBuffer output(STDOUT_FILENO);
   NACRE_TRY(output.write(options.json ? header_json(subject, table->info())
                                       : header_text(subject, table->info(), path.string())));

@@ -139,15 +139,24 @@ Result<TableHeader> read_table_header(FileSystem& file_system, const std::filesy
   return header;
 }
 
-Result<std::string> read_comparator_name(FileSystem& file_system, const std::filesystem::path& path,
-                                         const TableHeader& header) {
+Result<TableNames> read_table_names(FileSystem& file_system, const std::filesystem::path& path,
+                                    const TableHeader& header) {
   const auto file = NACRE_TRY(file_system.open(path, {}));
-  // Not longer than its area, which is not longer than the file: the header's checksum holds.
-  std::string name(header.comparator_bytes, '\0');
+  // Not longer than the file, as the header's checksum vouches for.
+  std::string area(header.names.bytes, '\0');
   const std::size_t count =
-      NACRE_TRY(file->read_at(header.names.offset, std::as_writable_bytes(std::span(name))));
-  if (count == name.size()) return name;
-  return damaged_table(path, header.names.offset, "it was cut short");
+      NACRE_TRY(file->read_at(header.names.offset, std::as_writable_bytes(std::span(area))));
+  if (count != area.size()) return damaged_table(path, header.names.offset, "it was cut short");
+  TableNames names{.comparator = area.substr(0, header.comparator_bytes), .owner = {}};
+  if (header.format_version < kTableOwnerVersion) return names;
+  names.owner.emplace().keyspace = header.keyspace;
+  if (table_crc(as_bytes(area)) != header.names.crc) return names;
+  const std::size_t owner_at = std::size_t{header.comparator_bytes} + header.prefix_bytes +
+                               header.smallest_bytes + header.largest_bytes;
+  names.owner->name = area.substr(owner_at, header.keyspace_name_bytes);
+  names.owner->merge_operator =
+      area.substr(owner_at + header.keyspace_name_bytes, header.merge_operator_bytes);
+  return names;
 }
 
 Comparator comparator_to_look_with(std::string_view name) {

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "lib/store/manifest.h"
 #include "lib/store/table.h"
 #include "lib/store/table_format.h"
+#include "lib/store/table_info.h"
 #include "nacre/comparator.h"
 #include "nacre/executor.h"
 #include "nacre/file_system.h"
@@ -51,10 +53,16 @@ std::filesystem::path table_path(const std::filesystem::path& directory, TableId
 /// Errors: `not_found`, `corruption`, `unsupported` (newer format), `io`.
 Result<TableHeader> read_table_header(FileSystem& file_system, const std::filesystem::path& path);
 
-/// The name of the comparator that the keys of the table in `path` are sorted by, which its header
-/// only says the length of. Errors: as `read_table_header`.
-Result<std::string> read_comparator_name(FileSystem& file_system, const std::filesystem::path& path,
-                                         const TableHeader& header);
+/// What a table's header only says the lengths of.
+struct TableNames {
+  std::string comparator;  ///< That the keys are sorted by.
+  /// None in a table of format version 1; without names where their checksum does not hold.
+  std::optional<TableOwner> owner;
+};
+
+/// Those of the table in `path`. Errors: as `read_table_header`.
+Result<TableNames> read_table_names(FileSystem& file_system, const std::filesystem::path& path,
+                                    const TableHeader& header);
 
 /// One of nacre's own by its name, or a stand-in that has the name, orders by bytes, and is good
 /// for whoever walks over a table but does not search it.

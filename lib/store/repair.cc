@@ -59,7 +59,7 @@ class Repair {
                     Sequence since);
   Status salvage_from(const std::filesystem::path& path, SalvagedKeyspace& home, Sequence since);
   Status take_tables_of_nobody();
-  Result<std::unique_ptr<TableBuilder>> begin_table(const Comparator& order);
+  Result<std::unique_ptr<TableBuilder>> begin_table(const SalvagedKeyspace& home);
   Status keep_temporary(TableBuilder& builder, SalvagedKeyspace& home, Sequence since);
 
   Status take_log();
@@ -73,7 +73,7 @@ class Repair {
   RepairReport report_;
   SalvagedLog log_;
   SalvagedManifest manifest_;
-  SalvagedKeyspaces keyspaces_{from_, options_, file_system_, manifest_, report_.notes};
+  SalvagedKeyspaces keyspaces_{from_, log_.uuid, options_, file_system_, manifest_, report_.notes};
   std::vector<TableId> of_nobody_;  // Tables whose keyspace nothing tells.
   bool lost_entries_ = false;       // Of tables: perhaps the log has them still.
   bool lost_log_ = false;           // Some of it, by the files that are there.
@@ -130,11 +130,15 @@ Status Repair::read_manifest() {
   return {};
 }
 
-Result<std::unique_ptr<TableBuilder>> Repair::begin_table(const Comparator& order) {
-  return TableBuilder::create(file_system_, {.directory = target_->table_directory(),
-                                             .id = {next_table_++},
-                                             .store_uuid = target_->uuid(),
-                                             .comparator = order});
+Result<std::unique_ptr<TableBuilder>> Repair::begin_table(const SalvagedKeyspace& home) {
+  return TableBuilder::create(file_system_,
+                              {.directory = target_->table_directory(),
+                               .id = {next_table_++},
+                               .store_uuid = target_->uuid(),
+                               .owner = {.keyspace = home.record.id,
+                                         .name = home.record.name,
+                                         .merge_operator = home.record.merge_operator},
+                               .comparator = home.order});
 }
 
 /// Has what `builder` holds merged with the rest of `home`.
@@ -171,6 +175,8 @@ Status Repair::take_tables() {
         id == TableId{} || named.contains(id.value) || manifest_.is_removed(id.value);
     if (!is_known) of_nobody_.push_back(id);
   }
+  // Before the log is read, whose writes do not say how a keyspace is ordered.
+  for (const TableId id : of_nobody_) NACRE_TRY(keyspaces_.add_owner_of(id));
   return {};
 }
 
@@ -210,7 +216,7 @@ Status Repair::take_table(const std::filesystem::path& path, TableId id, Salvage
 
 Status Repair::salvage_from(const std::filesystem::path& path, SalvagedKeyspace& home,
                             Sequence since) {
-  const auto builder = NACRE_TRY(begin_table(home.order));
+  const auto builder = NACRE_TRY(begin_table(home));
   const SalvagedTable saved =
       NACRE_TRY(salvage_table(file_system_, path, *builder, report_.losses));
   if (saved.entries + saved.removals == 0) return {};
@@ -219,11 +225,11 @@ Status Repair::salvage_from(const std::filesystem::path& path, SalvagedKeyspace&
   return keep_temporary(*builder, home, since);
 }
 
-/// Tables that nothing names, of which the name of their comparator is all that is known.
+/// Tables that nothing names: what is known of them is what they say themselves.
 Status Repair::take_tables_of_nobody() {
   for (const TableId id : of_nobody_) {
     SalvagedKeyspace* const home = NACRE_TRY(keyspaces_.of_unnamed(id));
-    NACRE_TRY(take_table(table_path(from_, id), id, *home, {}));
+    if (home != nullptr) NACRE_TRY(take_table(table_path(from_, id), id, *home, {}));
   }
   return {};
 }
@@ -275,7 +281,7 @@ Status Repair::take_log() {
 Status Repair::take_writes(SalvagedWrites& writes) {
   for (const std::uint32_t id : writes.keyspaces()) {
     SalvagedKeyspace& home = keyspaces_.all().at(id);
-    const auto builder = NACRE_TRY(begin_table(home.order));
+    const auto builder = NACRE_TRY(begin_table(home));
     if (NACRE_TRY(writes.write(id, *builder))) NACRE_TRY(keep_temporary(*builder, home, {}));
   }
   writes.clear();
@@ -286,7 +292,7 @@ Status Repair::finish() {
   NACRE_TRY(keyspaces_.add_default());
   ManifestState state;
   for (auto& [id, home] : keyspaces_.all()) {
-    const auto begin = [&] { return begin_table(home.order); };
+    const auto begin = [&] { return begin_table(home); };
     const MergedTables merged = NACRE_TRY(merge_salvaged(home.sources, home.order, begin));
     KeyspaceRecord record = home.record;
     record.tables.clear();

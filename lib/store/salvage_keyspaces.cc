@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "lib/base/try.h"
-#include "lib/store/inspect.h"
 
 namespace nacre::store {
 namespace {
@@ -17,6 +16,12 @@ constexpr std::uint32_t kDefaultId = 0;
 
 Result<SalvagedKeyspace*> SalvagedKeyspaces::add(KeyspaceRecord record) {
   const std::uint32_t id = record.id;
+  // That one was dropped, and made again, is among what is lost.
+  if (!is_free(record.name)) {
+    const std::string taken = std::exchange(record.name, fmt::format("{}-{}", record.name, id));
+    notes_.push_back(fmt::format("there are two keyspaces called \"{}\"; one of them is \"{}\" now",
+                                 taken, record.name));
+  }
   auto order = find_order(record.comparator);
   if (!order) {
     return Error(ErrorCode::kInvalidArgument,
@@ -27,6 +32,11 @@ Result<SalvagedKeyspace*> SalvagedKeyspaces::add(KeyspaceRecord record) {
   }
   SalvagedKeyspace keyspace{.record = std::move(record), .order = *std::move(order), .sources = {}};
   return &all_.insert_or_assign(id, std::move(keyspace)).first->second;
+}
+
+bool SalvagedKeyspaces::is_free(std::string_view name) const {
+  return std::ranges::none_of(all_,
+                              [&](const auto& each) { return each.second.record.name == name; });
 }
 
 std::optional<Comparator> SalvagedKeyspaces::find_order(std::string_view name) const {
@@ -55,21 +65,27 @@ std::uint32_t SalvagedKeyspaces::next_id() const {
   return std::max({above, manifest_.state().next_keyspace, std::uint32_t{1}});
 }
 
-/// The comparator that a table names; that of the default keyspace where it cannot be read.
-std::string SalvagedKeyspaces::order_in(TableId table) const {
+/// What a table says of itself: the order of the default keyspace, and no owner, where it cannot be
+/// read or is another store's.
+TableNames SalvagedKeyspaces::names_in(TableId table) const {
   const auto path = table_path(from_, table);
   const auto header = read_table_header(file_system_, path);
-  if (header) {
-    const auto name = read_comparator_name(file_system_, path, *header);
-    if (name) return *name;
+  if (header && header->store_uuid == uuid_.bytes) {
+    auto names = read_table_names(file_system_, path, *header);
+    if (names) return *std::move(names);
   }
-  return std::string(options_.comparator.name());
+  return {.comparator = std::string(options_.comparator.name()), .owner = {}};
 }
 
-std::string SalvagedKeyspaces::order_in_tables(const KeyspaceRecord& keyspace) const {
-  const auto table = keyspace.tables.begin();
-  if (table != keyspace.tables.end()) return order_in({table->first});
-  return std::string(options_.comparator.name());
+/// One that only its tables tell of.
+KeyspaceRecord SalvagedKeyspaces::of_owner(const TableOwner& owner,
+                                           std::string_view comparator) const {
+  KeyspaceRecord record = unknown(owner.keyspace, comparator);
+  if (!owner.name.empty()) {
+    record.name = owner.name;
+    record.merge_operator = owner.merge_operator;
+  }
+  return record;
 }
 
 Status SalvagedKeyspaces::add_known() {
@@ -77,10 +93,15 @@ Status SalvagedKeyspaces::add_known() {
     KeyspaceRecord record = known;
     // The record that made it may be lost.
     if (record.name.empty()) {
-      record = unknown(id, order_in_tables(known));
+      const TableNames names = names_in({known.tables.empty() ? 0 : known.tables.begin()->first});
+      record = of_owner(
+          names.owner.value_or(TableOwner{.keyspace = id, .name = {}, .merge_operator = {}}),
+          names.comparator);
       record.tables = known.tables;
-      notes_.push_back(
-          fmt::format("the name of keyspace {} is lost; it is called \"{}\"", id, record.name));
+      if (!names.owner) {
+        notes_.push_back(
+            fmt::format("the name of keyspace {} is lost; it is called \"{}\"", id, record.name));
+      }
     }
     static_cast<void>(NACRE_TRY(add(std::move(record))));
   }
@@ -93,8 +114,23 @@ Status SalvagedKeyspaces::add_default() {
   return {};
 }
 
+Status SalvagedKeyspaces::add_owner_of(TableId table) {
+  const TableNames names = names_in(table);
+  if (!names.owner || all_.contains(names.owner->keyspace)) return {};
+  if (manifest_.is_dropped(names.owner->keyspace)) return {};
+  const SalvagedKeyspace* const added = NACRE_TRY(add(of_owner(*names.owner, names.comparator)));
+  notes_.push_back(fmt::format("of keyspace \"{}\" only its tables and its writes in the log tell",
+                               added->record.name));
+  return {};
+}
+
 Result<SalvagedKeyspace*> SalvagedKeyspaces::of_unnamed(TableId table) {
-  const std::string comparator = order_in(table);
+  const auto [comparator, owner] = names_in(table);
+  if (owner) {
+    if (manifest_.is_dropped(owner->keyspace)) return nullptr;
+    const auto known = all_.find(owner->keyspace);
+    if (known != all_.end() && known->second.order.name() == comparator) return &known->second;
+  }
   // The only keyspace there is, as far as anything tells.
   if (all_.size() == 1 && all_.begin()->second.order.name() == comparator) {
     return &all_.begin()->second;

@@ -1,7 +1,7 @@
 #pragma once
 
-// Which keyspaces a repaired store gets: those that the manifest still knows, and one for whatever
-// it does not.
+// Which keyspaces a repaired store gets: those that the manifest still knows, those of which only
+// tables tell, and one for whatever nothing tells of.
 //
 // Thread safety: one thread at a time.
 
@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "lib/store/inspect.h"
 #include "lib/store/manifest.h"
 #include "lib/store/salvage_manifest.h"
 #include "lib/store/table_set.h"
@@ -20,6 +21,7 @@
 #include "nacre/file_system.h"
 #include "nacre/result.h"
 #include "nacre/store.h"
+#include "nacre/types.h"
 
 namespace nacre::store {
 
@@ -32,12 +34,13 @@ struct SalvagedKeyspace {
 
 class SalvagedKeyspaces {
  public:
-  /// All of them are borrowed. `from`: the damaged store. What has to be assumed is noted in
-  /// `notes`.
-  SalvagedKeyspaces(const std::filesystem::path& from, const StoreOptions& options,
-                    FileSystem& file_system, const SalvagedManifest& manifest,
-                    std::vector<std::string>& notes)
+  /// All of them are borrowed. `from`: the damaged store, whose UUID is `uuid`. What has to be
+  /// assumed is noted in `notes`.
+  SalvagedKeyspaces(const std::filesystem::path& from, const Uuid& uuid,
+                    const StoreOptions& options, FileSystem& file_system,
+                    const SalvagedManifest& manifest, std::vector<std::string>& notes)
       : from_(from),
+        uuid_(uuid),
         options_(options),
         file_system_(file_system),
         manifest_(manifest),
@@ -46,7 +49,9 @@ class SalvagedKeyspaces {
   /// Errors, of all that add keyspaces: `invalid_argument` (`options` lacks a comparator).
   Status add_known();
   Status add_default();
-  /// That of a table which nothing names. Lifetime: as of a std::map's.
+  /// The one that a table which nothing names says it is of.
+  Status add_owner_of(TableId table);
+  /// That of a table which nothing names; null where it was dropped. Lifetime: as of a std::map's.
   Result<SalvagedKeyspace*> of_unnamed(TableId table);
   /// That of a write in the log; null where it was dropped.
   Result<const Comparator*> order_of(std::uint32_t keyspace);
@@ -57,11 +62,13 @@ class SalvagedKeyspaces {
  private:
   Result<SalvagedKeyspace*> add(KeyspaceRecord record);
   KeyspaceRecord unknown(std::uint32_t id, std::string_view comparator) const;
+  KeyspaceRecord of_owner(const TableOwner& owner, std::string_view comparator) const;
   std::optional<Comparator> find_order(std::string_view name) const;
-  std::string order_in(TableId table) const;
-  std::string order_in_tables(const KeyspaceRecord& keyspace) const;
+  bool is_free(std::string_view name) const;
+  TableNames names_in(TableId table) const;
 
   const std::filesystem::path& from_;
+  const Uuid& uuid_;
   const StoreOptions& options_;
   FileSystem& file_system_;
   const SalvagedManifest& manifest_;

@@ -132,9 +132,14 @@ Table::Options StoreCore::table_options(const KeyspaceCore& keyspace, TableId id
 
 Result<std::unique_ptr<TableBuilder>> StoreCore::begin_table(const KeyspaceCore& keyspace) {
   const TableId id{next_table_.fetch_add(1, std::memory_order_relaxed)};
+  const auto& merge = keyspace.merge();
+  TableOwner owner{.keyspace = keyspace.id(),
+                   .name = keyspace.name(),
+                   .merge_operator = std::string(merge ? merge->name() : "")};
   return TableBuilder::create(file_system(), {.directory = table_directory(),
                                               .id = id,
                                               .store_uuid = log_.set().superblock().uuid,
+                                              .owner = std::move(owner),
                                               .comparator = keyspace.comparator(),
                                               .budget = &memory_});
 }

@@ -224,6 +224,8 @@ Status TableBuilder::write_areas(TableHeader& header) {
   append_bytes(names, prefix);
   append_bytes(names, info_.smallest_key);
   append_bytes(names, info_.largest_key);
+  append_bytes(names, as_bytes(options_.owner.name));
+  append_bytes(names, as_bytes(options_.owner.merge_operator));
   header.comparator_bytes = static_cast<std::uint32_t>(options_.comparator.name().size());
   header.prefix_bytes = static_cast<std::uint32_t>(prefix.size());
   header.names = NACRE_TRY(sink_->append_area(names));
@@ -246,6 +248,9 @@ TableHeader TableBuilder::header() const noexcept {
   header.last_entry = last_entry_;
   header.smallest_bytes = static_cast<std::uint32_t>(info_.smallest_key.size());
   header.largest_bytes = static_cast<std::uint32_t>(info_.largest_key.size());
+  header.keyspace = options_.owner.keyspace;
+  header.keyspace_name_bytes = static_cast<std::uint32_t>(options_.owner.name.size());
+  header.merge_operator_bytes = static_cast<std::uint32_t>(options_.owner.merge_operator.size());
   return header;
 }
 

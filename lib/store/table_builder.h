@@ -30,6 +30,7 @@ class TableBuilder {
     std::filesystem::path directory;  ///< Where tables lie; exists.
     TableId id;                       ///< Not 0; not that of a table that is there.
     Uuid store_uuid;
+    TableOwner owner = {};
     Comparator comparator = Comparator::bytewise();
     /// Is told what the builder takes. Null, or outlives it.
     MemoryBudget* budget = nullptr;

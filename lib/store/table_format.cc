@@ -55,7 +55,8 @@ bool counts_fit(const TableHeader& header) noexcept {
   const std::uint64_t data_bytes = header.checksums.offset - kTableDataOffset;
   const std::uint64_t blocks = (data_bytes + kTableBlockBytes - 1) / kTableBlockBytes;
   const std::uint64_t names = std::uint64_t{header.comparator_bytes} + header.prefix_bytes +
-                              header.smallest_bytes + header.largest_bytes;
+                              header.smallest_bytes + header.largest_bytes +
+                              header.keyspace_name_bytes + header.merge_operator_bytes;
   const bool empty = header.entries == 0;
   const bool last_inside = header.last_entry >= kTableDataOffset &&
                            header.last_entry < header.data_end &&

@@ -39,7 +39,9 @@ TableId unfinished_table_id_of(std::string_view name) noexcept;
 /// The name of a table in the making.
 std::string unfinished_table_file_name(TableId id);
 
-inline constexpr std::uint32_t kTableFormatVersion = 1;
+inline constexpr std::uint32_t kTableFormatVersion = 2;
+/// Since then a table says whose it is.
+inline constexpr std::uint32_t kTableOwnerVersion = 2;
 inline constexpr std::array<char, 8> kTableMagic = {'N', 'A', 'C', 'R', 'E', 'T', 'B', 'L'};
 inline constexpr std::size_t kTableHeaderBytes = 4096;
 /// Entries begin here.
@@ -119,13 +121,16 @@ struct TableHeader {
   TableArea hash_index;
   TableArea sparse_index;
   TableArea range_removals;
-  TableArea names;  ///< The comparator's name, the prefix, the smallest and the largest key.
-  std::array<std::byte, 8> reserved;
+  TableArea names;  ///< What comparator_bytes to largest_bytes, and then these say, in this order.
+  le32 keyspace;    ///< Its id.
+  le32 keyspace_name_bytes;
+  le32 merge_operator_bytes;
+  le32 reserved;
 };
-static_assert(sizeof(TableHeader) == 264 && alignof(TableHeader) == 1);
+static_assert(sizeof(TableHeader) == 272 && alignof(TableHeader) == 1);
 static_assert(offsetof(TableHeader, crc) == 8 && offsetof(TableHeader, format_version) == 12);
 static_assert(offsetof(TableHeader, comparator_bytes) == 120);
-static_assert(offsetof(TableHeader, checksums) == 136);
+static_assert(offsetof(TableHeader, checksums) == 136 && offsetof(TableHeader, keyspace) == 256);
 static_assert(std::is_trivially_copyable_v<TableHeader>);
 static_assert(sizeof(TableHeader) <= kTableHeaderBytes);
 

@@ -3,6 +3,7 @@
 // What a table holds, as its builder tells it and its file says it.
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "lib/store/entry.h"
@@ -25,6 +26,15 @@ struct TableInfo {
   Sequence largest_sequence;
 
   friend bool operator==(const TableInfo&, const TableInfo&) = default;
+};
+
+/// The keyspace a table was made for. Readers go by the manifest, and by this where that is lost.
+struct TableOwner {
+  std::uint32_t keyspace = 0;  ///< Its id.
+  std::string name;
+  std::string merge_operator;  ///< Its name; empty without one.
+
+  friend bool operator==(const TableOwner&, const TableOwner&) = default;
 };
 
 /// Removes what is in [begin, end) and has a lower sequence.

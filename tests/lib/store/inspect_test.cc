@@ -110,8 +110,8 @@ TEST_F(InspectTest, AMissingTableIsDamage) {
 TEST_F(InspectTest, AHeaderByItself) {
   ASSERT_OK_AND_ASSIGN(const TableHeader header, read_table_header(files_, first_table()));
   EXPECT_EQ(std::uint64_t{header.keys}, 1000U);
-  ASSERT_OK_AND_ASSIGN(const std::string name, read_comparator_name(files_, first_table(), header));
-  EXPECT_EQ(name, "by-length");
+  ASSERT_OK_AND_ASSIGN(const TableNames names, read_table_names(files_, first_table(), header));
+  EXPECT_EQ(names.comparator, "by-length");
   EXPECT_THAT(read_table_header(files_, path_ / "none"), has_code(ErrorCode::kNotFound));
   test::flip_bit(first_table(), 50, 0);
   EXPECT_THAT(read_table_header(files_, first_table()), has_code(ErrorCode::kCorruption));

@@ -124,6 +124,7 @@ TEST(TableFormat, TheExampleOfItsPageIsWhatTheBuilderWrites) {
   const nacre::test::TempDirectory directory = nacre::test::TempDirectory::on_tmpfs();
   PosixFileSystem file_system;
   TableBuilder::Options options{.directory = directory.path(), .id = {1}, .store_uuid = {}};
+  options.owner = {.keyspace = 7, .name = "fruit", .merge_operator = "mix"};
   options.store_uuid.bytes = {0xc1, 0x5c, 0x02, 0x89, 0xec, 0x2d, 0x4a, 0x91,
                               0xa7, 0xec, 0x8e, 0x65, 0xa1, 0x8d, 0xeb, 0xbe};
   ASSERT_OK_AND_ASSIGN(const auto builder, TableBuilder::create(file_system, options));
