@@ -70,13 +70,15 @@ Status print_text(const RepairOptions& options, const RepairReport& report,
   facts.add("took", format_duration(elapsed_ns));
   for (const std::string& note : report.notes) facts.add("note", note);
   std::string text = facts.render() + "\n";
-  text += report.losses.empty()
-              ? "Nothing was lost.\n"
-              : fmt::format("LOST in {} {}:\n", format_count(report.losses.size()),
-                            plural(report.losses.size(), "place"));
+  text +=
+      report.losses.empty()
+          ? "Nothing was lost.\n"
+          : fmt::format("DAMAGED in {} {}; what was there and nowhere else is lost:\n",
+                        format_count(report.losses.size()), plural(report.losses.size(), "place"));
   for (const RepairLoss& loss : report.losses) {
-    text += fmt::format("  {} bytes from offset {} of {}: {}\n", format_count(loss.bytes),
-                        loss.offset, loss.path, loss.what);
+    const std::string bytes =
+        loss.bytes == 0 ? "from" : fmt::format("{} bytes from", format_count(loss.bytes));
+    text += fmt::format("  {} offset {} of {}: {}\n", bytes, loss.offset, loss.path, loss.what);
   }
   return print_out(text);
 }

@@ -427,7 +427,8 @@ class Looking(StoreTest):
         table = self.tables()[0]
         self.flip(table, 70_000)
         process = run("repair", self.store, self.base / "second", *DURABILITY, check=1)
-        self.assertRegex(process.stdout.decode(), r"LOST in 1 place:\n  [\d,]+ bytes from offset 69632 of "
+        self.assertRegex(process.stdout.decode(),
+                         r"DAMAGED in 1 place; .*:\n  [\d,]+ bytes from offset 69632 of "
                          + str(table))
         left = run("scan", self.base / "second", check=0).stdout.splitlines()
         # What the table has lost is in the log still.
