@@ -9,6 +9,7 @@
 #include "pmem/copy_routines.h"
 #include "pmem/mapped_region.h"
 #include "pmem/probe.h"
+#include "pmem/store_key.h"
 
 namespace nacre::pmem {
 namespace {
@@ -124,13 +125,18 @@ Result<DomainInfo> decide_domain(const DirectoryProbe& probe, DomainRequest requ
 
 Result<std::unique_ptr<Domain>> choose_domain(FileSystem& file_system,
                                               const std::filesystem::path& directory,
-                                              DomainRequest request, const BlockIo& io) {
+                                              DomainRequest request, const BlockIo& io,
+                                              const MappingOptions& mapping) {
   const DirectoryProbe probe = NACRE_TRY(probe_directory(file_system, directory));
   DomainInfo info = NACRE_TRY(decide_domain(probe, request));
   if (info.kind == DomainKind::kBlock) {
     return make_block_domain(std::move(info), file_system, io);
   }
-  return make_mapped_domain(std::move(info));
+  if (!mapping.overwrite_protection) return make_mapped_domain(std::move(info));
+  auto key = StoreKey::of_process();
+  if (!key) return Error(key.error()).with_path(directory.string());
+  info.reason += "; protected against stray stores by a protection key";
+  return make_mapped_domain(std::move(info), best_copy_routines(), *key);
 }
 
 }  // namespace nacre::pmem

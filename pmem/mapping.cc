@@ -110,6 +110,15 @@ Error mmap_error(int sys_errno, std::size_t bytes, const std::string& path) {
       .with_path(path);
 }
 
+Result<Mapping> map_shared(int descriptor, std::size_t bytes, int protection,
+                           const std::string& path) {
+  void* address = mmap(nullptr, bytes, protection, MAP_SHARED, descriptor, 0);
+  if (address == MAP_FAILED) return mmap_error(errno, bytes, path);
+  // Advice only: tmpfs has huge pages where its mount or the administrator allows them.
+  if (bytes >= kHugePageBytes) madvise(address, bytes, MADV_HUGEPAGE);
+  return Mapping(static_cast<std::byte*>(address), bytes, nullptr);
+}
+
 }  // namespace
 
 Mapping::~Mapping() {
@@ -214,11 +223,11 @@ Result<Mapping> map_persistent(int descriptor, std::size_t bytes, DomainKind kin
 }
 
 Result<Mapping> map_plain(int descriptor, std::size_t bytes, const std::string& path) {
-  void* address = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
-  if (address == MAP_FAILED) return mmap_error(errno, bytes, path);
-  // Advice only: tmpfs has huge pages where its mount or the administrator allows them.
-  if (bytes >= kHugePageBytes) madvise(address, bytes, MADV_HUGEPAGE);
-  return Mapping(static_cast<std::byte*>(address), bytes, nullptr);
+  return map_shared(descriptor, bytes, PROT_READ | PROT_WRITE, path);
+}
+
+Result<Mapping> map_for_reading(int descriptor, std::size_t bytes, const std::string& path) {
+  return map_shared(descriptor, bytes, PROT_READ, path);
 }
 
 Status populate(const Mapping& mapping, const std::string& path) {
@@ -239,6 +248,10 @@ Status populate(const Mapping& mapping, const std::string& path) {
         .with_path(path);
   }
   return {};
+}
+
+void populate_for_reading(const Mapping& mapping) noexcept {
+  static_cast<void>(madvise(mapping.data(), mapping.size(), MADV_POPULATE_READ));
 }
 
 }  // namespace nacre::pmem

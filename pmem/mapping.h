@@ -18,7 +18,8 @@ struct pmem2_map;
 
 namespace nacre::pmem {
 
-/// Shared, writable memory over the first bytes of a file. Unmapped by destruction.
+/// Shared memory over the first bytes of a file, writable unless it says otherwise. Unmapped by
+/// destruction.
 class Mapping {
  public:
   Mapping() = default;
@@ -80,8 +81,16 @@ Result<Mapping> map_persistent(int descriptor, std::size_t bytes, DomainKind kin
 /// Errors: `no_space` for memory, `unsupported`, `io`.
 Result<Mapping> map_plain(int descriptor, std::size_t bytes, const std::string& path);
 
+/// Maps any file for reading: a store there ends the process (SIGSEGV).
+/// Errors: as `map_plain`.
+Result<Mapping> map_for_reading(int descriptor, std::size_t bytes, const std::string& path);
+
 /// Takes every page fault of `mapping` now, for writing, instead of on the append path.
 /// Errors: `no_space` when the file has holes and its file system no room to fill them, `io`.
 Status populate(const Mapping& mapping, const std::string& path);
+
+/// As `populate`, for reading, of a mapping whose pages are in memory already. Where it fails, they
+/// come in as they are touched.
+void populate_for_reading(const Mapping& mapping) noexcept;
 
 }  // namespace nacre::pmem

@@ -133,6 +133,7 @@ CpuProbe probe_cpu() noexcept {
   CpuProbe probe;
   probe.copy_routine = best_copy_routines().name;
   probe.flush_routine = native_flush().name;
+  probe.store_keys = probe_store_keys();
 #if defined(__x86_64__)
   look_at_cpuid(probe);
 #endif

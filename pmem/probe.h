@@ -17,6 +17,7 @@
 #include "nacre/result.h"
 #include "pmem/file_system_type.h"
 #include "pmem/mapping.h"
+#include "pmem/store_key.h"
 
 namespace nacre::pmem {
 
@@ -55,6 +56,7 @@ struct CpuProbe {
   bool clflushopt = false;
   bool avx512 = false;
   bool movdir64b = false;
+  StoreKeySupport store_keys;
   /// What nacre uses of it.
   std::string_view copy_routine;
   std::string_view flush_routine;

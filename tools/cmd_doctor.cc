@@ -144,6 +144,12 @@ Facts directory_facts(const Diagnosis& diagnosis) {
   return facts;
 }
 
+std::string store_keys_text(const pmem::StoreKeySupport& support) {
+  if (!support.processor) return "no: this processor has none (pku)";
+  if (!support.kernel) return "no: the kernel does not use them (nopku?)";
+  return "yes: for overwrite_protection";
+}
+
 Facts machine_facts(const Diagnosis& diagnosis) {
   Facts facts;
   const KernelProbe& kernel = diagnosis.kernel;
@@ -157,6 +163,7 @@ Facts machine_facts(const Diagnosis& diagnosis) {
   facts.add("CPU features", flags_text(cpu));
   facts.add("copy, flush",
             fmt::format("{}, {}", diagnosis.cpu.copy_routine, diagnosis.cpu.flush_routine));
+  facts.add("protection keys", store_keys_text(diagnosis.cpu.store_keys));
   const MemoryProbe& memory = diagnosis.memory;
   facts.add("memory", fmt::format("{}, {} available", format_bytes(memory.total_bytes),
                                   format_bytes(memory.available_bytes)));
@@ -273,6 +280,7 @@ void put_machine(JsonWriter& json, const Diagnosis& diagnosis) {
       .field("movdir64b", diagnosis.cpu.movdir64b)
       .field("copy_routine", diagnosis.cpu.copy_routine)
       .field("flush_routine", diagnosis.cpu.flush_routine)
+      .field("protection_keys", diagnosis.cpu.store_keys.kernel)
       .field("memory_bytes", memory.total_bytes)
       .field("memory_available_bytes", memory.available_bytes)
       .field("transparent_huge_pages", memory.transparent_huge_pages)

@@ -267,7 +267,17 @@ Result<std::span<std::byte>> LaneCore::begin_claim(std::size_t prefix_bytes, std
   claim_bytes_ = bytes;
   // Any other append now goes through make_room, and is told about the claim.
   limit_ = tail_;
-  return std::span(region_->data() + tail_ + sizeof(FrameHeader) + prefix_bytes, bytes);
+  return claim_space(prefix_bytes, bytes);
+}
+
+std::span<std::byte> LaneCore::claim_space(std::size_t prefix_bytes, std::size_t bytes) {
+  if (region_->takes_plain_stores()) {
+    return std::span(region_->data() + tail_ + sizeof(FrameHeader) + prefix_bytes, bytes);
+  }
+  // The region could be opened to the thread that claims, but then for all it does until it
+  // commits, and not to another that it hands the claim to.
+  claimed_.resize(bytes);
+  return claimed_;
 }
 
 Result<Lsn> LaneCore::enqueue_claim(Bytes prefix, std::size_t bytes, std::uint16_t tag) {
@@ -291,31 +301,43 @@ Result<Lsn> LaneCore::finish_claim(Bytes prefix, std::size_t bytes, std::uint16_
   limit_ = options_.segment_bytes;
   const Lsn lsn = take_lsns(1);
   const std::size_t payload_bytes = prefix.size() + bytes;
+  const std::size_t whole = frame_bytes(payload_bytes);
   const FrameFields fields{.payload_bytes = static_cast<std::uint32_t>(payload_bytes),
                            .lsn = lsn.value,
                            .durable_distance = durable_distance(lsn, known_durable(lsn)),
                            .kind = FrameKind::kData,
                            .tag = tag};
+  if (region_->takes_plain_stores()) {
+    complete_in_place(fields, prefix, whole);
+    // The record was built with plain stores: its lines must be written back before the fence that
+    // makes it durable. Their order does not matter; the checksum holds them together.
+    region_->flush(tail_, whole);
+    region_->fence();
+  } else {
+    put_frame(fields, prefix, Bytes(claimed_).first(bytes));
+    if (claimed_.capacity() > kKeptScratchBytes) claimed_ = {};
+  }
+  advance(whole, lsn);
+  return lsn;
+}
+
+void LaneCore::complete_in_place(const FrameFields& fields, Bytes prefix,
+                                 std::size_t whole) noexcept {
   std::byte* const frame = region_->data() + tail_;
   std::byte* const body = frame + sizeof(FrameHeader);
+  const std::size_t payload_bytes = fields.payload_bytes;
   append_bytes(body, prefix);
   const auto header =
       fields.encode(crc32c(fields.begin_crc(frame_seed(seed_, tail_)), Bytes(body, payload_bytes)));
   std::memcpy(frame, header.data(), sizeof header);
-  const std::size_t whole = frame_bytes(payload_bytes);
   std::memset(body + payload_bytes, 0, whole - sizeof header - payload_bytes);
-  // The record was built with plain stores: its lines must be written back before the fence that
-  // makes it durable. Their order does not matter; the checksum holds them together.
-  region_->flush(tail_, whole);
-  region_->fence();
-  advance(whole, lsn);
-  return lsn;
 }
 
 void LaneCore::abandon_claim() noexcept {
   if (in_child()) return;
   const auto abandon = [this] {
     claim_open_ = false;
+    if (claimed_.capacity() > kKeptScratchBytes) claimed_ = {};
     const bool usable = !closed_.load(std::memory_order_relaxed) && !error_.has_value();
     limit_ = usable ? options_.segment_bytes : tail_;
   };

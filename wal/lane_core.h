@@ -149,6 +149,9 @@ class LaneCore {
   /// As `rotate`: with `mutex_` held in the block domain.
   Result<std::span<std::byte>> begin_claim(std::size_t prefix_bytes,
                                            std::size_t bytes) NO_THREAD_SAFETY_ANALYSIS;
+  std::span<std::byte> claim_space(std::size_t prefix_bytes, std::size_t bytes);
+  /// Puts the frame of `whole` bytes around the payload that was stored in its place.
+  void complete_in_place(const FrameFields& fields, Bytes prefix, std::size_t whole) noexcept;
   Result<Lsn> finish_claim(Bytes prefix, std::size_t bytes, std::uint16_t tag);
 
   // lane_rotation.cc: segments.
@@ -221,7 +224,8 @@ class LaneCore {
   std::optional<Error> error_;
   Lsn hopeless_above_;  // With `error_`: what lies above will never be durable.
   std::vector<std::byte> scratch_;
-  std::size_t flush_begin_ = 0;  // The open batch lies from here to `tail_`.
+  std::vector<std::byte> claimed_;  // An open claim's, where the region takes no plain stores.
+  std::size_t flush_begin_ = 0;     // The open batch lies from here to `tail_`.
 
   std::atomic<std::uint64_t> durable_lsn_{0};
   LaneSegments segments_;

@@ -37,6 +37,14 @@ Status check_options(const LaneSet::Options& options) {
   return {};
 }
 
+/// A domain that was given is not made anew; who asks for protection must not go without.
+Status check_protection(const pmem::Domain& given, bool asked_for) {
+  if (!asked_for || !given.synchronous() || given.info().overwrite_protection) return {};
+  return Error(ErrorCode::kInvalidArgument,
+               "overwrite_protection is asked for, and the environment's domain was made without; "
+               "choose it with MappingOptions::overwrite_protection");
+}
+
 /// In a directory with a superblock everything else is there; what is not has been lost.
 Error lost_if_missing(const Error& error, std::string_view what) {
   if (error.code() != ErrorCode::kNotFound) return error;
@@ -64,21 +72,28 @@ Result<std::unique_ptr<OwnedEnvironment>> OwnedEnvironment::create(const Environ
   return owned;
 }
 
-Status OwnedEnvironment::find_domain(const std::filesystem::path& directory, DomainRequest request,
-                                     IoEngine engine, File& lock, std::string reason) {
-  if (given_.domain != nullptr) return given_.domain->hold(lock);
-  domain_ = NACRE_TRY(pmem::choose_domain(
-      *given_.file_system, directory, request,
-      {.backend = given_.io,
-       .engine = engine,
-       .engine_reason = std::move(reason),
-       .clock = given_.clock,
-       .executor = given_.executor->has_threads() ? nullptr : given_.executor}));
+Status OwnedEnvironment::find_domain(const std::filesystem::path& directory, const DomainWish& wish,
+                                     File& lock) {
+  if (given_.domain != nullptr) {
+    NACRE_TRY(check_protection(*given_.domain, wish.overwrite_protection));
+    return given_.domain->hold(lock);
+  }
+  domain_ = NACRE_TRY(
+      pmem::choose_domain(*given_.file_system, directory, wish.request,
+                          {.backend = given_.io,
+                           .engine = wish.engine,
+                           .engine_reason = wish.engine_reason,
+                           .clock = given_.clock,
+                           .executor = given_.executor->has_threads() ? nullptr : given_.executor},
+                          {.overwrite_protection = wish.overwrite_protection}));
   if (Status held = domain_->hold(lock); !held) {
-    const bool other_way = engine == IoEngine::kAuto && given_.io == nullptr &&
+    const bool other_way = wish.engine == IoEngine::kAuto && given_.io == nullptr &&
                            held.error().code() == ErrorCode::kUnsupported;
     if (!other_way) return held;
-    return find_domain(directory, request, IoEngine::kPosix, lock, held.error().message());
+    DomainWish other = wish;
+    other.engine = IoEngine::kPosix;
+    other.engine_reason = held.error().message();
+    return find_domain(directory, other, lock);
   }
   given_.domain = domain_.get();
   return {};
@@ -111,8 +126,12 @@ Result<LaneSetHandle> LaneSet::open(const std::filesystem::path& given, Options 
   auto lock = NACRE_TRY(DirectoryLock::acquire(file_system, directory));
   LaneSetHandle set(
       new LaneSet(directory, std::move(options), std::move(lock), std::move(environment)));
-  NACRE_TRY(set->environment_->find_domain(directory, set->options_.domain, set->options_.io_engine,
-                                           set->lock_->file()));
+  NACRE_TRY(
+      set->environment_->find_domain(directory,
+                                     {.request = set->options_.domain,
+                                      .engine = set->options_.io_engine,
+                                      .overwrite_protection = set->options_.overwrite_protection},
+                                     set->lock_->file()));
   NACRE_TRY(set->open_superblock());
   NACRE_TRY(set->recover());
   return set;

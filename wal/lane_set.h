@@ -36,10 +36,16 @@ class OwnedEnvironment {
   Executor& executor() const noexcept { return *given_.executor; }
   /// Null until found.
   pmem::Domain* domain() const noexcept { return given_.domain; }
-  /// Finds the domain for `directory`, when none was given, and has it hold `lock`. `reason`: why
-  /// `engine`, as IoBackendOptions::reason.
-  Status find_domain(const std::filesystem::path& directory, DomainRequest request, IoEngine engine,
-                     File& lock, std::string reason = {});
+  /// What is asked of a domain that is still to be found.
+  struct DomainWish {
+    DomainRequest request = DomainRequest::kAuto;
+    IoEngine engine = IoEngine::kAuto;
+    bool overwrite_protection = false;
+    std::string engine_reason = {};  ///< As IoBackendOptions::reason.
+  };
+  /// Finds the domain for `directory`, when none was given, and has it hold `lock`.
+  /// Errors: as pmem::choose_domain; `invalid_argument` when one was given that does not protect.
+  Status find_domain(const std::filesystem::path& directory, const DomainWish& wish, File& lock);
 
  private:
   OwnedEnvironment() = default;
@@ -72,6 +78,7 @@ class LaneSet {
     std::uint32_t spare_segments = 1;
     DomainRequest domain = DomainRequest::kAuto;
     IoEngine io_engine = IoEngine::kAuto;
+    bool overwrite_protection = false;
     Environment environment;
     /// Called when the directory is created, before it counts as a log.
     std::function<Status(FileSystem&, const std::filesystem::path&, const Uuid&)> on_create;

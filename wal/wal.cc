@@ -141,15 +141,17 @@ Result<Wal> Wal::open(const std::filesystem::path& directory, WalOptions options
         .with_path(found.string());
   };
   auto impl = std::make_unique<Impl>();
-  impl->set = NACRE_TRY(wal::LaneSet::open(directory, {.kind = LogKind::kWal,
-                                                       .ordered_lanes = ordered,
-                                                       .segment_bytes = options.segment_bytes,
-                                                       .spare_segments = options.spare_segments,
-                                                       .domain = options.domain,
-                                                       .io_engine = options.io_engine,
-                                                       .environment = options.environment,
-                                                       .on_create = {},
-                                                       .on_examined = check_lanes}));
+  impl->set =
+      NACRE_TRY(wal::LaneSet::open(directory, {.kind = LogKind::kWal,
+                                               .ordered_lanes = ordered,
+                                               .segment_bytes = options.segment_bytes,
+                                               .spare_segments = options.spare_segments,
+                                               .domain = options.domain,
+                                               .io_engine = options.io_engine,
+                                               .overwrite_protection = options.overwrite_protection,
+                                               .environment = options.environment,
+                                               .on_create = {},
+                                               .on_examined = check_lanes}));
   for (std::uint32_t i = 0; i < options.lanes; ++i) impl->lanes.push_back(&impl->set->lane(i));
   return Wal(std::move(impl));
 }

@@ -86,7 +86,8 @@ class TimedDevice {
 class LatencyRegion final : public pmem::Region {
  public:
   LatencyRegion(std::unique_ptr<pmem::Region> inner, std::shared_ptr<TimedDevice> device)
-      : Region(inner->data(), inner->size(), inner->synchronous(), inner->commit_granule()),
+      : Region(inner->data(), inner->size(), inner->synchronous(), inner->commit_granule(),
+               inner->takes_plain_stores()),
         inner_(std::move(inner)),
         device_(std::move(device)),
         number_(device_->add_region()) {}

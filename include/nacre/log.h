@@ -206,6 +206,8 @@ struct LogOptions {
   DomainRequest domain = DomainRequest::kAuto;
   /// What the block domain writes with; see `IoEngine`.
   IoEngine io_engine = IoEngine::kAuto;
+  /// Mapped segments are protected against stray stores; see WalOptions.
+  bool overwrite_protection = false;
   Environment environment = {};
 };
 

@@ -50,6 +50,8 @@ struct DomainInfo {
   std::string reason;
   /// The name of the copy routine in use, such as "avx512-nt".
   std::string copy_routine;
+  /// Stray stores into its regions end the process; see `pmem::MappingOptions`.
+  bool overwrite_protection = false;
 };
 
 namespace pmem {
@@ -84,8 +86,11 @@ class Region {
   Region(const Region&) = delete;
   Region& operator=(const Region&) = delete;
 
-  /// The bytes themselves, for reading and for plain stores.
+  /// The bytes themselves, for reading and, where it `takes_plain_stores`, for those.
   std::byte* data() const noexcept { return data_; }
+  /// False with overwrite protection: `data()` is then for reading alone, by any thread and in
+  /// signal handlers too, and a store there ends the process.
+  bool takes_plain_stores() const noexcept { return takes_plain_stores_; }
   std::size_t size() const noexcept { return size_; }
   /// [offset, offset + bytes), for reading. The same as `data()`; a simulator, which sees reads
   /// through `data()` page by page, sees this one as it is, and much faster.
@@ -131,13 +136,19 @@ class Region {
                            CommitCallback done);
 
  protected:
-  Region(std::byte* data, std::size_t size, bool synchronous, std::size_t commit_granule)
-      : data_(data), size_(size), synchronous_(synchronous), commit_granule_(commit_granule) {}
+  Region(std::byte* data, std::size_t size, bool synchronous, std::size_t commit_granule,
+         bool takes_plain_stores = true)
+      : data_(data),
+        size_(size),
+        synchronous_(synchronous),
+        takes_plain_stores_(takes_plain_stores),
+        commit_granule_(commit_granule) {}
 
  private:
   std::byte* data_;
   std::size_t size_;
   bool synchronous_;
+  bool takes_plain_stores_;
   std::size_t commit_granule_;
 };
 
@@ -202,13 +213,24 @@ struct BlockIo {
   Executor* executor = nullptr;
 };
 
+/// How the other domains map their files.
+struct MappingOptions {
+  /// Regions are protected against stray stores, by a protection key of the processor (pkeys(7)):
+  /// only inside `copy`, `stream`, `store_u64` and `flush`, and only on the thread that called, can
+  /// they be written. Any other store ends the process by SIGSEGV, before a byte has changed. One
+  /// key serves the whole process, and is kept until it ends.
+  bool overwrite_protection = false;
+};
+
 /// Finds the domain for files in `directory`, trying one there.
 /// Errors: `unsupported` when no domain with the asked-for safety works there (the message says
-/// which one to ask for by name), `invalid_argument` or `busy` (`io.backend` cannot be used, or
+/// which one to ask for by name), or with overwrite protection when processor or kernel have no
+/// protection keys; `invalid_argument` or `busy` (`io.backend` cannot be used, or
 /// another domain has it), `io`, `no_space`.
 Result<std::unique_ptr<Domain>> choose_domain(FileSystem& file_system,
                                               const std::filesystem::path& directory,
-                                              DomainRequest request, const BlockIo& io = {});
+                                              DomainRequest request, const BlockIo& io = {},
+                                              const MappingOptions& mapping = {});
 
 }  // namespace pmem
 }  // namespace nacre

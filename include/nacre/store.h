@@ -314,6 +314,9 @@ struct StoreOptions {
   std::uint64_t merge_bytes_per_second = 0;
   DomainRequest domain = DomainRequest::kAuto;
   IoEngine io_engine = IoEngine::kAuto;
+  /// Mapped segments of the log are protected against stray stores; see WalOptions. (Tables are
+  /// never mapped for writing.)
+  bool overwrite_protection = false;
   /// The order of the default keyspace. Fixed when the store is created.
   Comparator comparator = Comparator::bytewise();
   /// The custom orders of the other keyspaces there are.

@@ -176,6 +176,13 @@ struct WalOptions {
   DomainRequest domain = DomainRequest::kAuto;
   /// What the block domain writes with; see `IoEngine`.
   IoEngine io_engine = IoEngine::kAuto;
+  /// Protects mapped segments against stray stores: only inside an append (and where nacre itself
+  /// writes) can they be stored to, and any other store ends the process by SIGSEGV instead of
+  /// corrupting the log. Reading is as without, on every thread. A record that is claimed is built
+  /// in memory and copied when it is committed. Needs a processor and a kernel with protection keys
+  /// (`nacre doctor` says so) and takes one of the 15 that a process has; `unsupported` without.
+  /// In the block domain, which maps nothing that is durable for writing, it changes nothing.
+  bool overwrite_protection = false;
   Environment environment = {};
 };
 

@@ -104,6 +104,7 @@ Result<Log> Log::open(const std::filesystem::path& directory, LogOptions options
        .spare_segments = options.spare_segments,
        .domain = options.domain,
        .io_engine = options.io_engine,
+       .overwrite_protection = options.overwrite_protection,
        .environment = options.environment,
        .on_create = [](FileSystem& file_system, const std::filesystem::path& created,
                        const Uuid& uuid) -> Status {

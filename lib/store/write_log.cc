@@ -29,6 +29,7 @@ wal::LaneSet::Options lane_set_options(const StoreOptions& options) {
           .spare_segments = options.spare_segments,
           .domain = options.domain,
           .io_engine = options.io_engine,
+          .overwrite_protection = options.overwrite_protection,
           .environment = options.environment,
           .on_create = [](FileSystem& file_system, const std::filesystem::path& created,
                           const Uuid&) -> Status {

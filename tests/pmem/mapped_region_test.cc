@@ -1,10 +1,20 @@
 #include "pmem/mapped_region.h"
 
+#include <sys/resource.h>
+
+#include <csetjmp>
+#include <csignal>
 #include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <future>
+#include <thread>
 
 #include "pmem/mapping.h"
+#include "pmem/store_key.h"
 #include "tests/pmem/region_contract.h"
 #include "tests/pmem/stub_file_system.h"
+#include "tests/support/stray_store.h"
 
 namespace nacre::pmem {
 namespace {
@@ -59,6 +69,24 @@ std::vector<RegionSource> every_persistent_source() {
   return sources;
 }
 
+/// With overwrite protection; none where there are no protection keys.
+std::vector<RegionSource> every_protected_source() {
+  std::vector<RegionSource> sources;
+  if (!test::has_protection_keys()) return sources;
+  std::vector<DomainKind> kinds = {DomainKind::kEmulated};
+  if (on_persistent_memory()) kinds = {DomainKind::kCacheLine, DomainKind::kDurableCache};
+  for (const DomainKind kind : kinds) {
+    const auto make = [kind] {
+      return make_mapped_domain(info_of(kind), best_copy_routines(), *StoreKey::of_process());
+    };
+    const auto posix = [] { return std::make_unique<PosixFileSystem>(); };
+    sources.push_back({std::string(domain_name(kind)), make, posix, /*on_tmpfs=*/false});
+  }
+  return sources;
+}
+
+INSTANTIATE_TEST_SUITE_P(Protected, RegionContract, testing::ValuesIn(every_protected_source()),
+                         source_name);
 INSTANTIATE_TEST_SUITE_P(Persistent, RegionContract, testing::ValuesIn(every_persistent_source()),
                          source_name);
 INSTANTIATE_TEST_SUITE_P(Emulated, RegionContract, testing::ValuesIn(every_emulated_source()),
@@ -135,6 +163,138 @@ TEST_F(MappedRegionDeathTest, AWriteOutsideTheRegionStopsTheProcess) {
   EXPECT_DEATH(region->stream(kRegionBytes - 64, {}, bytes), "");
   EXPECT_DEATH(region->copy(kRegionBytes - 64, bytes), "");
   EXPECT_DEATH(region->stream(32, {}, bytes), "");
+}
+
+/// Each test's last part runs in a process of its own, which has taken no key before.
+class ProtectedRegionDeathTest : public testing::Test {
+ protected:
+  static constexpr std::size_t kRegionBytes = 256 * 1024;
+  static constexpr std::byte kStored{7};
+
+  void SetUp() override {
+    if (!test::has_protection_keys()) GTEST_SKIP() << "no protection keys";
+    GTEST_FLAG_SET(death_test_style, "threadsafe");
+  }
+
+  /// A region that holds `kStored` throughout its first page, and the file it maps.
+  struct Made {
+    std::filesystem::path path;
+    std::unique_ptr<Domain> domain;
+    std::unique_ptr<Region> region;
+  };
+  Made make_region() const {
+    Made made{.path = directory_.path() / "region", .domain = {}, .region = {}};
+    PosixFileSystem files;
+    auto file = files.open(made.path, {.writable = true, .create = true}).value();
+    file->preallocate(0, kRegionBytes).value();
+    made.domain = make_mapped_domain(info_of(DomainKind::kEmulated), best_copy_routines(),
+                                     StoreKey::of_process().value());
+    made.region = made.domain->map(std::move(file), kRegionBytes, MapContent::kFresh).value();
+    made.region->copy(0, std::vector<std::byte>(4096, kStored));
+    made.region->fence();
+    return made;
+  }
+
+  /// Minor faults of this thread so far.
+  static long faults() {
+    rusage usage{};
+    getrusage(RUSAGE_THREAD, &usage);
+    return usage.ru_minflt;
+  }
+
+  // In memory no page is written back, and then faults again.
+  test::TempDirectory directory_ = test::TempDirectory::on_tmpfs();
+};
+
+TEST_F(ProtectedRegionDeathTest, AStrayStoreIntoWhatIsShownFaultsAndChangesNothing) {
+  const auto stray = [&] {
+    const Made made = make_region();
+    if (made.region->takes_plain_stores() || !made.domain->info().overwrite_protection) return;
+    test::exit_with_fault([&] { test::store_at(made.region->data() + 100); });
+  };
+  // In a fork, which has this directory.
+  GTEST_FLAG_SET(death_test_style, "fast");
+  EXPECT_EXIT(stray(), testing::ExitedWithCode(SEGV_ACCERR), "");
+  std::ifstream file(directory_.path() / "region", std::ios::binary);
+  EXPECT_EQ(file.seekg(100).get(), static_cast<int>(kStored));
+}
+
+TEST_F(ProtectedRegionDeathTest, AStrayStoreToWhereTheRegionStoresFaults) {
+  const auto stray = [&] {
+    const Made made = make_region();
+    const auto views = test::mapped_for_stores(made.path);
+    if (views.size() != 1 || views.front().size() != kRegionBytes) return;
+    test::exit_with_fault([&] {
+      made.region->store_u64(0, 1);
+      made.region->stream(64, {}, Bytes(views.front()).first(0));
+      made.region->flush(0, 64);
+      test::store_at(views.front().data() + 100);
+    });
+  };
+  EXPECT_EXIT(stray(), testing::ExitedWithCode(SEGV_PKUERR), "");
+}
+
+/// Whether this thread reads and writes `region`.
+bool works(Region& region) {
+  region.store_u64(8192, region.data()[0] == std::byte{7} ? 21 : 0);
+  region.fence();
+  return region.data()[8192] == std::byte{21};
+}
+
+// The kernel gives a thread that was there before the key no right to read what lies under it.
+TEST_F(ProtectedRegionDeathTest, AThreadFromBeforeTheKeyReadsAndWrites) {
+  const auto work = [&] {
+    std::promise<Region*> given;
+    bool worked = false;
+    std::thread early([&] { worked = works(*given.get_future().get()); });
+    const Made made = make_region();
+    test::exit_with_fault([&] {
+      given.set_value(made.region.get());
+      early.join();
+      if (!worked) std::_Exit(1);
+      std::thread late([&] { worked = works(*made.region); });
+      late.join();
+      if (!worked) std::_Exit(1);
+    });
+  };
+  EXPECT_EXIT(work(), testing::ExitedWithCode(0), "");
+}
+
+Region* in_handler = nullptr;
+bool handler_works = false;
+sigjmp_buf behind_handler;
+
+// Nor does it give one to a signal handler, nor to a thread that jumped out of one.
+TEST_F(ProtectedRegionDeathTest, ASignalHandlerReadsAndWritesAndSoDoesWhoJumpsOutOfIt) {
+  const auto work = [&] {
+    const Made made = make_region();
+    in_handler = made.region.get();
+    test::exit_with_fault([&] {
+      std::signal(SIGUSR1, [](int) {
+        handler_works = works(*in_handler);
+        siglongjmp(behind_handler, 1);
+      });
+      if (sigsetjmp(behind_handler, 1) == 0) raise(SIGUSR1);
+      if (!handler_works || !works(*in_handler)) std::_Exit(1);
+    });
+  };
+  EXPECT_EXIT(work(), testing::ExitedWithCode(0), "");
+}
+
+// The kernel populates a mapping for a thread that may store there, and for others says EINVAL, as
+// it did before it knew the call.
+TEST_F(ProtectedRegionDeathTest, AFreshRegionTakesNoFaultsWhenItIsWrittenAndRead) {
+  const auto work = [&] {
+    const Made made = make_region();
+    const std::vector<std::byte> bytes(kRegionBytes, kStored);
+    const long before = faults();
+    made.region->copy(0, bytes);
+    made.region->fence();
+    const bool same = std::memcmp(made.region->data(), bytes.data(), bytes.size()) == 0;
+    const auto taken = static_cast<std::size_t>(faults() - before);
+    std::_Exit(same && taken < kRegionBytes / 4096 / 4 ? 0 : 1);
+  };
+  EXPECT_EXIT(work(), testing::ExitedWithCode(0), "");
 }
 
 }  // namespace

@@ -53,7 +53,8 @@ class Gate {
 class GatedRegion final : public pmem::Region {
  public:
   GatedRegion(std::unique_ptr<pmem::Region> inner, Gate& gate)
-      : Region(inner->data(), inner->size(), inner->synchronous(), inner->commit_granule()),
+      : Region(inner->data(), inner->size(), inner->synchronous(), inner->commit_granule(),
+               inner->takes_plain_stores()),
         inner_(std::move(inner)),
         gate_(gate) {}
 

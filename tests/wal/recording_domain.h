@@ -30,7 +30,8 @@ class RecordingRegion final : public pmem::Region {
  public:
   RecordingRegion(std::unique_ptr<pmem::Region> inner, std::filesystem::path path,
                   std::vector<RegionEvent>& events)
-      : Region(inner->data(), inner->size(), inner->synchronous(), inner->commit_granule()),
+      : Region(inner->data(), inner->size(), inner->synchronous(), inner->commit_granule(),
+               inner->takes_plain_stores()),
         inner_(std::move(inner)),
         path_(std::move(path)),
         events_(events) {}

@@ -42,6 +42,7 @@ class WalTest : public testing::TestWithParam<LogPlace> {
             .segment_bytes = segment_bytes,
             .spare_segments = 1,
             .domain = test::domain_of(GetParam()),
+            .overwrite_protection = test::is_protected(GetParam()),
             .environment = {}};
   }
   std::filesystem::path path() const { return directory_->path() / "wal"; }
@@ -540,8 +541,9 @@ TEST(WalDeathTest, WhatWasMovedFromOrCannotBeCalledIsAProgrammersError) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Domains, WalTest,
-                         testing::Values(LogPlace::kBlock, LogPlace::kEmulatedInMemory,
-                                         LogPlace::kEmulatedOnDisk),
+                         testing::ValuesIn(test::and_protected({LogPlace::kBlock,
+                                                                LogPlace::kEmulatedInMemory,
+                                                                LogPlace::kEmulatedOnDisk})),
                          test::place_name);
 
 TEST_P(WalTest, MetricsTellWhereEachLaneStands) {

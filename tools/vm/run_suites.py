@@ -50,7 +50,8 @@ def _ask_doctor(machine: Machine, guest: Guest, boot: Boot, place: Place) -> Out
     name = f"{boot.name}: {place.name}: nacre doctor"
     ended = guest.run(quoted(machine.build / "bin" / "nacre", "doctor", PLACE, "--json"), 120)
     expected = {**place.doctor, "machine.flush_routine": boot.flush,
-                "machine.copy_routine": boot.copy}
+                "machine.copy_routine": boot.copy,
+                "machine.protection_keys": boot.protection_keys}
     wrong = []
     try:
         said = json.loads(ended.output)

@@ -35,6 +35,7 @@ class Boot(NamedTuple):
     # What doctor says of the processor, in every place.
     flush: str = "clwb"
     copy: str = "avx2-nt"
+    protection_keys: bool = True
 
 
 def _dax(granularity: str, domain: str) -> dict[str, object]:
@@ -61,6 +62,8 @@ PERSISTENCE = ("pmem_mapping_test", "pmem_choose_domain_test", "pmem_media_guard
                "pmem_probe_test", "pmem_copy_routines_test")
 # The contract for both domains of persistent memory holds in the first place; in others that of theirs.
 REGIONS = "pmem_mapped_region_test"
+# With protection keys: that stray stores fault; without: the error.
+PROTECTION = ("pmem_store_key_test", "wal_overwrite_protection_test")
 CACHES_LOST = f"{HERE}:*durable_cache*"
 CACHES_KEPT = f"{HERE}:*cache_line*"
 
@@ -82,7 +85,7 @@ def _dispatch(place: Place) -> list[Suite]:
 
 BOOTS = [
     Boot("NVDIMM", [DAX_EXT4, DAX_XFS, NO_DAX_EXT4], [
-        *_each(DAX_EXT4, [REGIONS, *PERSISTENCE]),
+        *_each(DAX_EXT4, [REGIONS, *PERSISTENCE, *PROTECTION]),
         *_structures(DAX_EXT4),
         Suite(DAX_XFS.name, REGIONS, CACHES_LOST),
         *_structures(DAX_XFS),
@@ -103,8 +106,11 @@ BOOTS = [
         *_each(EADR_EXT4, ["pmem_mapping_test", "pmem_choose_domain_test"]),
         *_structures(EADR_EXT4),
     ], persistence="cpu"),
-    Boot("without clwb", [DAX_EXT4], _dispatch(DAX_EXT4), cpu="max,-clwb",
-         flush="clflushopt"),
+    Boot("without clwb and protection keys", [DAX_EXT4], [
+        *_dispatch(DAX_EXT4), *_each(DAX_EXT4, PROTECTION),
+        Suite(DAX_EXT4.name, "log_log_test", "*OverwriteDeathTest*"),
+        Suite(DAX_EXT4.name, "store_store_test", "*OverwriteDeathTest*"),
+    ], cpu="max,-clwb,-pku", flush="clflushopt", protection_keys=False),
     Boot("without clwb, clflushopt, avx2", [DAX_EXT4], _dispatch(DAX_EXT4),
          cpu="max,-clwb,-clflushopt,-avx2",
          flush="clflush", copy="sse2-nt"),

@@ -12,6 +12,7 @@
 
 #include "lib/log/verify.h"
 #include "tests/support/result_matchers.h"
+#include "tests/support/stray_store.h"
 #include "tests/wal/wal_domain.h"
 
 namespace nacre {
@@ -26,6 +27,7 @@ class LogTest : public testing::TestWithParam<LogPlace> {
     return {.segment_bytes = std::uint64_t{64} << 10,
             .spare_segments = 1,
             .domain = test::domain_of(GetParam()),
+            .overwrite_protection = test::is_protected(GetParam()),
             .environment = {}};
   }
   std::filesystem::path path() const { return directory_->path() / "log"; }
@@ -287,8 +289,35 @@ TEST_P(LogTest, VerifyFindsASoundLogSoundAndARottenOneRotten) {
   EXPECT_THAT(Log::open(path(), options()), has_code(ErrorCode::kCorruption));
 }
 
+using LogOverwriteDeathTest = LogTest;
+
+TEST_P(LogOverwriteDeathTest, WhereItIsProtectedAStrayStoreIntoAMessageEndsTheProcess) {
+  if (!test::is_protected(GetParam())) GTEST_SKIP() << "not protected";
+  ASSERT_OK_AND_ASSIGN(Log log, Log::open(path(), options()));
+  ASSERT_OK_AND_ASSIGN(Topic topic, log.create_topic("topic"));
+  ASSERT_OK(topic.partition(0).append({.value = as_bytes("acknowledged")}));
+  ASSERT_OK_AND_ASSIGN(PartitionReader reader, topic.partition(0).reader());
+  ASSERT_OK(reader.next());
+  const Bytes value = reader.message().value;
+  EXPECT_EXIT(test::exit_with_fault([&] { test::store_at(value.data()); }),
+              testing::ExitedWithCode(SEGV_ACCERR), "");
+  EXPECT_EQ(as_text(value), "acknowledged");
+}
+
+TEST_P(LogOverwriteDeathTest, WithoutKeysItIsNotOpened) {
+  if (test::has_protection_keys()) GTEST_SKIP() << "there are protection keys";
+  LogOptions protect = options();
+  protect.domain = DomainRequest::kEmulated;
+  protect.overwrite_protection = true;
+  EXPECT_THAT(Log::open(path(), protect), has_code(ErrorCode::kUnsupported));
+}
+
+INSTANTIATE_TEST_SUITE_P(Domains, LogOverwriteDeathTest,
+                         testing::ValuesIn(test::and_protected({LogPlace::kEmulatedInMemory})),
+                         test::place_name);
 INSTANTIATE_TEST_SUITE_P(Domains, LogTest,
-                         testing::Values(LogPlace::kBlock, LogPlace::kEmulatedInMemory),
+                         testing::ValuesIn(test::and_protected({LogPlace::kBlock,
+                                                                LogPlace::kEmulatedInMemory})),
                          test::place_name);
 
 }  // namespace

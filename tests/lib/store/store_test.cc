@@ -15,6 +15,7 @@
 #include "nacre/random.h"
 #include "tests/support/result_matchers.h"
 #include "tests/support/seed.h"
+#include "tests/support/stray_store.h"
 #include "tests/wal/wal_domain.h"
 
 namespace nacre {
@@ -32,6 +33,7 @@ class StoreTest : public testing::TestWithParam<LogPlace> {
     options.write_lanes = 2;
     options.segment_bytes = std::uint64_t{256} << 10;
     options.domain = test::domain_of(GetParam());
+    options.overwrite_protection = test::is_protected(GetParam());
     return options;
   }
   /// Every write waits for the device there.
@@ -398,9 +400,35 @@ TEST_P(StoreTest, ManyThreadsWriteThroughSeveralMemtables) {
   }
 }
 
+using StoreOverwriteDeathTest = StoreTest;
+
+TEST_P(StoreOverwriteDeathTest, WhereItIsProtectedAStrayStoreIntoAValueEndsTheProcess) {
+  if (!test::is_protected(GetParam())) GTEST_SKIP() << "not protected";
+  ASSERT_OK_AND_ASSIGN(Store store, Store::open(path(), options()));
+  ASSERT_OK(store.put(as_bytes("key"), as_bytes("acknowledged")));
+  ASSERT_OK_AND_ASSIGN(const auto found, store.get(as_bytes("key")));
+  ASSERT_TRUE(found.has_value());
+  const Bytes value = found->bytes();
+  EXPECT_EXIT(test::exit_with_fault([&] { test::store_at(value.data()); }),
+              testing::ExitedWithCode(SEGV_ACCERR), "");
+  EXPECT_EQ(value_of(store, "key"), "acknowledged");
+}
+
+TEST_P(StoreOverwriteDeathTest, WithoutKeysItIsNotOpened) {
+  if (test::has_protection_keys()) GTEST_SKIP() << "there are protection keys";
+  StoreOptions protect = options();
+  protect.domain = DomainRequest::kEmulated;
+  protect.overwrite_protection = true;
+  EXPECT_THAT(Store::open(path(), protect), has_code(ErrorCode::kUnsupported));
+}
+
+INSTANTIATE_TEST_SUITE_P(Domains, StoreOverwriteDeathTest,
+                         testing::ValuesIn(test::and_protected({LogPlace::kEmulatedInMemory})),
+                         test::place_name);
 INSTANTIATE_TEST_SUITE_P(Domains, StoreTest,
-                         testing::Values(LogPlace::kBlock, LogPlace::kEmulatedInMemory,
-                                         LogPlace::kEmulatedOnDisk),
+                         testing::ValuesIn(test::and_protected({LogPlace::kBlock,
+                                                                LogPlace::kEmulatedInMemory,
+                                                                LogPlace::kEmulatedOnDisk})),
                          test::place_name);
 
 }  // namespace
