@@ -91,6 +91,8 @@ struct StoreKind {
 };
 
 StoreKind nacre_store();
+/// With overwrite protection; none where there are no protection keys.
+std::optional<StoreKind> nacre_protected_store();
 StoreKind rocksdb_store();
 StoreKind leveldb_store();
 StoreKind lmdb_store();

@@ -110,6 +110,12 @@ Benchmark put_row(const Setting& setting, std::string name, std::uint64_t record
     row.contenders.push_back(
         filling(setting, kind, {.records = records}, &Stopwatch::ns_per_operation));
   }
+  if (const auto kind = nacre_protected_store()) {
+    Contender shielded =
+        filling(setting, *kind, {.records = records}, &Stopwatch::ns_per_operation);
+    shielded.role = Role::kVariant;
+    row.contenders.push_back(std::move(shielded));
+  }
   return row;
 }
 

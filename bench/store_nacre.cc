@@ -3,6 +3,7 @@
 #include "bench/store_engine.h"
 #include "lib/base/try.h"
 #include "nacre/store.h"
+#include "pmem/store_key.h"
 
 namespace nacre::bench {
 namespace {
@@ -81,20 +82,32 @@ class NacreEngine final : public StoreEngine {
   Store store_;
 };
 
+Result<std::unique_ptr<StoreEngine>> open_store(const EngineSetting& setting,
+                                                bool overwrite_protection) {
+  StoreOptions options;
+  options.memtable_bytes = setting.memtable_bytes;
+  options.segment_bytes = setting.segment_bytes;
+  options.domain = setting.sync ? DomainRequest::kBlock : DomainRequest::kEmulated;
+  options.overwrite_protection = overwrite_protection;
+  return std::make_unique<NacreEngine>(NACRE_TRY(Store::open(setting.directory, options)));
+}
+
 }  // namespace
 
 StoreKind nacre_store() {
-  return {
-      .name = "nacre",
-      .tuning = "Store, emulated domain, otherwise the defaults; a get is a pinned view",
-      .sync_tuning = "Store, block domain, durable at every put, otherwise the defaults",
-      .open = [](const EngineSetting& setting) -> Result<std::unique_ptr<StoreEngine>> {
-        StoreOptions options;
-        options.memtable_bytes = setting.memtable_bytes;
-        options.segment_bytes = setting.segment_bytes;
-        options.domain = setting.sync ? DomainRequest::kBlock : DomainRequest::kEmulated;
-        return std::make_unique<NacreEngine>(NACRE_TRY(Store::open(setting.directory, options)));
-      }};
+  return {.name = "nacre",
+          .tuning = "Store, emulated domain, otherwise the defaults; a get is a pinned view",
+          .sync_tuning = "Store, block domain, durable at every put, otherwise the defaults",
+          .open = [](const EngineSetting& setting) { return open_store(setting, false); }};
+}
+
+std::optional<StoreKind> nacre_protected_store() {
+  if (!pmem::probe_store_keys().kernel) return std::nullopt;
+  StoreKind kind = nacre_store();
+  kind.name = "nacre_protected";
+  kind.tuning = "with overwrite_protection";
+  kind.open = [](const EngineSetting& setting) { return open_store(setting, true); };
+  return kind;
 }
 
 }  // namespace nacre::bench

@@ -10,6 +10,7 @@
 #include "bench/wal_rows.h"
 #include "lib/base/try.h"
 #include "nacre/wal.h"
+#include "pmem/store_key.h"
 
 namespace nacre::bench {
 namespace {
@@ -24,12 +25,14 @@ class NacreLog {
  public:
   /// Appends until the log has gone round its memory, so that the steady state is measured.
   static Result<std::unique_ptr<NacreLog>> open(const Setting& setting, std::uint32_t lanes,
-                                                std::size_t payload_bytes) {
+                                                std::size_t payload_bytes,
+                                                bool overwrite_protection = false) {
     ScratchDirectory directory = NACRE_TRY(ScratchDirectory::create(setting.memory_directory));
     WalOptions options;
     options.lanes = lanes;
     options.segment_bytes = append_segment_bytes(setting);
     options.domain = DomainRequest::kEmulated;
+    options.overwrite_protection = overwrite_protection;
     auto domain = NACRE_TRY(timed_domain(setting, directory.path()));
     options.environment.domain = domain.get();
     Wal wal = NACRE_TRY(Wal::open(directory.path() / "wal", options));
@@ -149,6 +152,17 @@ Contender nacre_append(const Setting& setting, std::size_t payload_bytes) {
           }};
 }
 
+/// What overwrite protection costs: the same beside it, in the same rounds.
+Contender nacre_protected(const Setting& setting, std::size_t payload_bytes) {
+  return {"nacre_protected", Role::kVariant, "with overwrite_protection", [=]() -> Result<Measure> {
+            auto log = NACRE_TRY(NacreLog::open(setting, 1, payload_bytes, true));
+            return Measure([log = std::move(log)](Nanoseconds slice) {
+              return log->figure_or_error(
+                  ns_per_operation(slice, [&](std::uint64_t n) { return log->append(0, n); }));
+            });
+          }};
+}
+
 Benchmark append_row(const Setting& setting, std::size_t payload_bytes) {
   Benchmark row{.name = fmt::format("append/{}", payload_bytes),
                 .unit = "ns/op",
@@ -171,6 +185,9 @@ Benchmark append_row(const Setting& setting, std::size_t payload_bytes) {
     row.contenders.push_back(classic_append(setting, payload_bytes, form));
   }
   row.contenders.push_back(floor_append(setting, payload_bytes));
+  if (pmem::probe_store_keys().kernel) {
+    row.contenders.push_back(nacre_protected(setting, payload_bytes));
+  }
   return row;
 }
 
