@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "pmem/store_key.h"
+
 namespace nacre::pmem {
 namespace {
 
@@ -15,6 +17,9 @@ struct GuardFrame {
   std::uintptr_t begin = 0;
   std::uintptr_t end = 0;
   GuardFrame* outer = nullptr;
+  /// A handler runs without what the thread may do with pages under protection keys, and whoever
+  /// jumps out of it goes on so.
+  std::uint32_t rights = 0;
   /// Written by the handler, read after the jump back.
   const std::byte* volatile fault = nullptr;
   sigjmp_buf resume;
@@ -73,6 +78,7 @@ void on_sigbus(int signal_number, siginfo_t* info, void* context) {
   siglongjmp(frame->resume, 1);
 }
 
+/// Returns whether threads have rights that a handler does not.
 bool install_handler() noexcept {
   struct sigaction action{};
   action.sa_sigaction = &on_sigbus;
@@ -83,7 +89,7 @@ bool install_handler() noexcept {
   // Read first: a fault of another thread may come as soon as the handler stands.
   sigaction(SIGBUS, nullptr, &previous_action);
   sigaction(SIGBUS, &action, nullptr);
-  return true;
+  return probe_store_keys().kernel;
 }
 
 /// Apart from its caller, so that no local of that one lives across the jump.
@@ -95,15 +101,18 @@ bool install_handler() noexcept {
 
 const std::byte* catch_media_fault(Bytes range, GuardedBody body, void* context) noexcept {
   // One load where it stands already: a read of a few hundred nanoseconds pays for this each time.
-  [[maybe_unused]] static const bool installed = install_handler();
+  static const bool has_keys = install_handler();
 
   GuardFrame frame;
+  if (has_keys) frame.rights = read_rights();
   frame.begin = reinterpret_cast<std::uintptr_t>(range.data());
   frame.end = frame.begin + range.size();
   frame.outer = innermost;
   innermost = &frame;
   run_guarded(frame, body, context);
   innermost = frame.outer;
+  if (has_keys && frame.fault != nullptr) [[unlikely]]
+    write_rights(frame.rights);
   return frame.fault;
 }
 

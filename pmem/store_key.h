@@ -30,6 +30,24 @@ struct StoreKeySupport {
 };
 StoreKeySupport probe_store_keys() noexcept;
 
+/// This thread's rights to the pages of each key: the register PKRU. REQUIRES: the kernel uses
+/// keys. RDPKRU and WRPKRU (Intel SDM volume 2) want ECX to be 0, and the latter EDX, too.
+#if defined(__x86_64__)
+inline std::uint32_t read_rights() noexcept {
+  std::uint32_t rights = 0;
+  std::uint32_t zero = 0;
+  __asm__ volatile("rdpkru" : "=a"(rights), "=d"(zero) : "c"(0));
+  return rights;
+}
+/// The compiler moves no access across it, and the processor lets none run ahead of it.
+inline void write_rights(std::uint32_t rights) noexcept {
+  __asm__ volatile("wrpkru" : : "a"(rights), "c"(0), "d"(0) : "memory");
+}
+#else
+inline std::uint32_t read_rights() noexcept { return 0; }
+inline void write_rights(std::uint32_t) noexcept {}
+#endif
+
 /// The key, or none: then everybody stores as ever.
 class StoreKey {
  public:
@@ -60,8 +78,10 @@ class StoreKey {
 class StoreScope {
  public:
   explicit StoreScope(StoreKey key) noexcept : closed_bits_(key.closed_bits_) {
-    if (closed_bits_ != 0) [[unlikely]]
-      open();
+    if (closed_bits_ != 0) [[unlikely]] {
+      before_ = read_rights();
+      write_rights(before_ & ~closed_bits_);
+    }
   }
   ~StoreScope() {
     if (closed_bits_ != 0) [[unlikely]]
@@ -71,28 +91,6 @@ class StoreScope {
   StoreScope& operator=(const StoreScope&) = delete;
 
  private:
-  void open() noexcept {
-    before_ = read_rights();
-    write_rights(before_ & ~closed_bits_);
-  }
-
-  // RDPKRU and WRPKRU (Intel SDM volume 2): ECX is 0, and for the latter EDX, too. The compiler
-  // must move no store across them; the processor lets no access run ahead of a WRPKRU.
-#if defined(__x86_64__)
-  static std::uint32_t read_rights() noexcept {
-    std::uint32_t rights = 0;
-    std::uint32_t zero = 0;
-    __asm__ volatile("rdpkru" : "=a"(rights), "=d"(zero) : "c"(0));
-    return rights;
-  }
-  static void write_rights(std::uint32_t rights) noexcept {
-    __asm__ volatile("wrpkru" : : "a"(rights), "c"(0), "d"(0) : "memory");
-  }
-#else
-  static std::uint32_t read_rights() noexcept { return 0; }
-  static void write_rights(std::uint32_t) noexcept {}
-#endif
-
   const std::uint32_t closed_bits_;
   std::uint32_t before_ = 0;
 };

@@ -85,7 +85,8 @@ class PartitionReader {
   std::unique_ptr<State> state_;
 };
 
-/// Space in the log in which the caller builds a message value. It holds the partition: the
+/// Space in the log in which the caller builds a message value; with overwrite protection, space
+/// beside it, from which the value is copied when it is committed. It holds the partition: the
 /// appends, claims and the `close` of other threads wait until it is committed or dropped; those of
 /// its own thread, which would wait for ever, are `invalid_argument`. Dropping it uncommitted, or
 /// assigning another to it, leaves nothing. Lifetime: ends before its Log is closed. Thread: commit

@@ -61,7 +61,8 @@ struct RecordView {
 /// open, close or truncate a log.
 using DurableCallback = std::move_only_function<void(Status)>;
 
-/// Space in the log in which the caller builds a record. Dropping it uncommitted, or assigning
+/// Space in the log in which the caller builds a record; with overwrite protection, space beside
+/// it, from which the record is copied when it is committed. Dropping it uncommitted, or assigning
 /// another to it, leaves nothing.
 ///
 /// Lifetime: ends before its lane. While a claim is open, its lane takes no other append or claim,

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "lib/base/assert.h"
+#include "tests/support/stray_store.h"
 #include "tests/support/temp_directory.h"
 
 namespace nacre::pmem {
@@ -83,6 +84,18 @@ TEST(MediaGuard, CatchesAgainAndAgain) {
   for (int i = 0; i < 100; ++i) {
     ASSERT_EQ(fault_of_reading(mapping.all(), mapping.lost()), mapping.lost());
   }
+}
+
+// A handler begins with no rights to any key. Whoever jumped out of it went on without: a program
+// that has pages under keys of its own died at them, after nacre had read a bad block.
+TEST(MediaGuard, ACaughtFaultLeavesTheRightsToProtectionKeysAlone) {
+  if (!test::has_protection_keys()) GTEST_SKIP() << "no protection keys";
+  const TruncatedMapping mapping;
+  const int key = pkey_alloc(0, PKEY_DISABLE_WRITE);
+  ASSERT_GT(key, 0);
+  ASSERT_EQ(fault_of_reading(mapping.all(), mapping.lost()), mapping.lost());
+  EXPECT_EQ(pkey_get(key), PKEY_DISABLE_WRITE);
+  pkey_free(key);
 }
 
 TEST(MediaGuard, ACaughtFaultLeavesTheSignalMaskAlone) {
