@@ -178,11 +178,12 @@ struct WalOptions {
   /// What the block domain writes with; see `IoEngine`.
   IoEngine io_engine = IoEngine::kAuto;
   /// Protects mapped segments against stray stores: only inside an append (and where nacre itself
-  /// writes) can they be stored to, and any other store ends the process by SIGSEGV instead of
+  /// writes) can they be stored to, and any other store ends the process (SIGSEGV) instead of
   /// corrupting the log. Reading is as without, on every thread. A record that is claimed is built
   /// in memory and copied when it is committed. Needs a processor and a kernel with protection keys
   /// (`nacre doctor` says so) and takes one of the 15 that a process has; `unsupported` without.
   /// In the block domain, which maps nothing that is durable for writing, it changes nothing.
+  /// A domain of the environment's has to protect by itself, or opening is `invalid_argument`.
   bool overwrite_protection = false;
   Environment environment = {};
 };
@@ -194,8 +195,8 @@ class Wal {
   /// Opens the WAL in `directory`, creating it (and the directory, but not its parents) when there
   /// is none. Recovers: cuts off torn tails, which were never acknowledged.
   /// Errors: `busy` (another writer; names its pid), `corruption` (names file and offset; nothing
-  /// was changed), `unsupported` (format version; no durable domain here), `invalid_argument`
-  /// (options), `not_found` (the parent directory), `no_space`, `io`.
+  /// was changed), `unsupported` (format version; no durable domain here; no protection keys),
+  /// `invalid_argument` (options), `not_found` (the parent directory), `no_space`, `io`.
   static Result<Wal> open(const std::filesystem::path& directory, WalOptions options = {});
   Wal(Wal&&) noexcept;
   Wal& operator=(Wal&&) noexcept;
