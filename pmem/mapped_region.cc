@@ -147,7 +147,7 @@ class MappedDomain final : public Domain {
   Result<Views> map_views(int descriptor, std::size_t bytes, const std::string& path) const {
     Views views{.stores = NACRE_TRY(info_.kind == DomainKind::kEmulated
                                         ? map_plain(descriptor, bytes, path)
-                                        : map_persistent(descriptor, bytes, info_.kind, path)),
+                                        : map_persistent(descriptor, bytes, path)),
                 .reads = {}};
     if (!key_) return views;
     NACRE_TRY(key_.protect(views.stores.data(), views.stores.size(), path));

@@ -11,7 +11,6 @@
 #include <memory>
 #include <mutex>
 
-#include "lib/base/assert.h"
 
 namespace nacre::pmem {
 namespace {
@@ -47,7 +46,7 @@ std::mutex& pmem2_mutex() noexcept {
 }
 
 /// Returns 0 or libpmem2's negative error.
-int map_with_pmem2(int descriptor, std::size_t bytes, pmem2_granularity required, pmem2_map** map) {
+int map_with_pmem2(int descriptor, std::size_t bytes, pmem2_map** map) {
   const std::lock_guard one_at_a_time(pmem2_mutex());
   pmem2_config* raw_config = nullptr;
   if (const int failed = pmem2_config_new(&raw_config); failed != 0) return failed;
@@ -55,7 +54,9 @@ int map_with_pmem2(int descriptor, std::size_t bytes, pmem2_granularity required
   pmem2_source* raw_source = nullptr;
   if (const int failed = pmem2_source_from_fd(&raw_source, descriptor); failed != 0) return failed;
   const std::unique_ptr<pmem2_source, SourceDeleter> source(raw_source);
-  if (const int failed = pmem2_config_set_required_store_granularity(config.get(), required);
+  // Whatever it is: that is the question.
+  if (const int failed =
+          pmem2_config_set_required_store_granularity(config.get(), PMEM2_GRANULARITY_PAGE);
       failed != 0) {
     return failed;
   }
@@ -116,18 +117,13 @@ Result<Mapping> map_shared(int descriptor, std::size_t bytes, int protection,
   if (address == MAP_FAILED) return mmap_error(errno, bytes, path);
   // Advice only: tmpfs has huge pages where its mount or the administrator allows them.
   if (bytes >= kHugePageBytes) madvise(address, bytes, MADV_HUGEPAGE);
-  return Mapping(static_cast<std::byte*>(address), bytes, nullptr);
+  return Mapping(static_cast<std::byte*>(address), bytes);
 }
 
 }  // namespace
 
 Mapping::~Mapping() {
-  if (data_ == nullptr) return;
-  if (owner_ != nullptr) {
-    pmem2_map_delete(&owner_);
-  } else {
-    munmap(data_, size_);
-  }
+  if (data_ != nullptr) munmap(data_, size_);
 }
 
 std::string_view store_granularity_name(StoreGranularity granularity) noexcept {
@@ -158,7 +154,7 @@ std::optional<DomainKind> PersistenceFacts::proven_domain() const noexcept {
 PersistenceFacts find_persistence_facts(int descriptor, std::size_t bytes) {
   PersistenceFacts facts;
   pmem2_map* map = nullptr;
-  if (map_with_pmem2(descriptor, bytes, PMEM2_GRANULARITY_PAGE, &map) == 0) {
+  if (map_with_pmem2(descriptor, bytes, &map) == 0) {
     facts.pmem2_granularity = from_pmem2(pmem2_map_get_store_granularity(map));
     // libpmem2 lets the environment overrule it. Caches that are only said to be flushed at a power
     // cut would lose what nobody flushed; flushing what need not be costs little.
@@ -184,42 +180,18 @@ std::optional<std::uint64_t> count_unsafe_shutdowns(int descriptor) {
   return count;
 }
 
-Result<Mapping> map_persistent(int descriptor, std::size_t bytes, DomainKind kind,
-                               const std::string& path) {
-  NACRE_ASSERT(kind == DomainKind::kDurableCache || kind == DomainKind::kCacheLine);
-  // DAX can be switched on file by file, so the directory's probe proves nothing about this one.
+Result<Mapping> map_persistent(int descriptor, std::size_t bytes, const std::string& path) {
   void* address =
       mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED_VALIDATE | MAP_SYNC, descriptor, 0);
-  // The kernel grants that on persistent memory alone, so libpmem2, with what it does to the
-  // current directory, need not be asked again.
-  if (address != MAP_FAILED) return Mapping(static_cast<std::byte*>(address), bytes, nullptr);
+  if (address != MAP_FAILED) return Mapping(static_cast<std::byte*>(address), bytes);
   const int refused = errno;
-  if (!is_device_dax(descriptor)) {
-    return Error(ErrorCode::kUnsupported,
-                 "the kernel does not map this file as persistent memory (MAP_SYNC), unlike others "
-                 "in its directory; copy it there anew so that it gets the directory's DAX flag")
-        .with_errno(refused)
-        .with_path(path);
-  }
-  pmem2_map* map = nullptr;
-  // That caches are flushed is a property of the machine, found out once, by the probe. Of the file
-  // it matters that it is persistent memory at all.
-  const int failed = map_with_pmem2(descriptor, bytes, PMEM2_GRANULARITY_CACHE_LINE, &map);
-  if (failed == PMEM2_E_GRANULARITY_NOT_SUPPORTED) {
-    return Error(ErrorCode::kUnsupported,
-                 fmt::format("the file is not {} memory, unlike others in its directory",
-                             domain_name(kind)))
-        .with_path(path);
-  }
-  if (failed != 0) {
-    // An errno comes back negated; below -100,000 are codes of libpmem2 itself.
-    const int sys_errno = failed > PMEM2_E_UNKNOWN ? -failed : 0;
-    return Error(sys_errno == ENOMEM ? ErrorCode::kNoSpace : ErrorCode::kIo,
-                 fmt::format("libpmem2 cannot map {} bytes: {}", bytes, pmem2_errormsg()))
-        .with_errno(sys_errno)
-        .with_path(path);
-  }
-  return Mapping(static_cast<std::byte*>(pmem2_map_get_address(map)), pmem2_map_get_size(map), map);
+  // Of a whole device, which is persistent memory or nothing, the kernel says what is wrong.
+  if (is_device_dax(descriptor)) return mmap_error(refused, bytes, path);
+  return Error(ErrorCode::kUnsupported,
+               "the kernel does not map this file as persistent memory (MAP_SYNC), unlike others "
+               "in its directory; copy it there anew so that it gets the directory's DAX flag")
+      .with_errno(refused)
+      .with_path(path);
 }
 
 Result<Mapping> map_plain(int descriptor, std::size_t bytes, const std::string& path) {

@@ -14,8 +14,6 @@
 #include "nacre/pmem.h"
 #include "nacre/result.h"
 
-struct pmem2_map;
-
 namespace nacre::pmem {
 
 /// Shared memory over the first bytes of a file, writable unless it says otherwise. Unmapped by
@@ -23,12 +21,9 @@ namespace nacre::pmem {
 class Mapping {
  public:
   Mapping() = default;
-  Mapping(std::byte* data, std::size_t size, pmem2_map* owner) noexcept
-      : data_(data), size_(size), owner_(owner) {}
+  Mapping(std::byte* data, std::size_t size) noexcept : data_(data), size_(size) {}
   Mapping(Mapping&& other) noexcept
-      : data_(std::exchange(other.data_, nullptr)),
-        size_(std::exchange(other.size_, 0)),
-        owner_(std::exchange(other.owner_, nullptr)) {}
+      : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
   Mapping& operator=(Mapping&&) = delete;
   ~Mapping();
 
@@ -38,8 +33,6 @@ class Mapping {
  private:
   std::byte* data_ = nullptr;
   std::size_t size_ = 0;
-  /// Null when mapped by plain mmap(2).
-  pmem2_map* owner_ = nullptr;
 };
 
 /// In how small a unit a store becomes durable, in libpmem2's terms.
@@ -72,10 +65,11 @@ PersistenceFacts find_persistence_facts(int descriptor, std::size_t bytes);
 /// reads it from the DIMMs; empty where none counts it.
 std::optional<std::uint64_t> count_unsafe_shutdowns(int descriptor);
 
-/// Maps persistent memory through libpmem2. `kind` is kDurableCache or kCacheLine.
-/// Errors: `unsupported` when the file is not of that kind, `no_space` for memory, `io`.
-Result<Mapping> map_persistent(int descriptor, std::size_t bytes, DomainKind kind,
-                               const std::string& path);
+/// Maps persistent memory by mmap(2) with MAP_SYNC, which the kernel grants on nothing else: DAX
+/// can be switched on file by file, so the directory's probe proves nothing about this one. Whether
+/// caches are flushed at a power cut is a property of the machine, which the probe has found out.
+/// Errors: `unsupported` when the file is not persistent memory, `no_space` for memory, `io`.
+Result<Mapping> map_persistent(int descriptor, std::size_t bytes, const std::string& path);
 
 /// Maps any file by plain mmap(2).
 /// Errors: `no_space` for memory, `unsupported`, `io`.

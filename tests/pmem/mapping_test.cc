@@ -115,19 +115,17 @@ TEST_F(DeviceDax, IsProvenByItsDriver) {
 
 TEST_F(DeviceDax, KeepsWhatWasStored) {
   {
-    ASSERT_OK_AND_ASSIGN(const Mapping mapping,
-                         map_persistent(descriptor_, kBytes, DomainKind::kCacheLine, path_));
+    ASSERT_OK_AND_ASSIGN(const Mapping mapping, map_persistent(descriptor_, kBytes, path_));
     ASSERT_EQ(mapping.size(), kBytes);
     ASSERT_OK(populate(mapping, path_));
     mapping.data()[kBytes - 1] = std::byte{42};
   }
-  ASSERT_OK_AND_ASSIGN(const Mapping mapping,
-                       map_persistent(descriptor_, kBytes, DomainKind::kCacheLine, path_));
+  ASSERT_OK_AND_ASSIGN(const Mapping mapping, map_persistent(descriptor_, kBytes, path_));
   EXPECT_EQ(mapping.data()[kBytes - 1], std::byte{42});
 }
 
 TEST_F(DeviceDax, IsMappedInWholeUnitsOfTheDevice) {
-  const auto mapping = map_persistent(descriptor_, 4096, DomainKind::kCacheLine, path_);
+  const auto mapping = map_persistent(descriptor_, 4096, path_);
   if (mapping) GTEST_SKIP() << "the device has small units";
   EXPECT_THAT(mapping, test::has_code(ErrorCode::kIo));
   EXPECT_EQ(mapping.error().path(), path_.string());
