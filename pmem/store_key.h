@@ -7,8 +7,8 @@
 // page would be open to whoever gets the key next.
 //
 // What lies under the key can be neither stored to nor read, but by a thread inside a StoreScope.
-// That is what the kernel gives a thread for a key that did not exist when the thread began, and
-// every signal handler (init_pkru in arch/x86/mm/pkeys.c, signal_fault in pkeys(7)); a key that
+// The kernel gives no more to a thread that began before the key was taken, nor to a signal handler
+// (pkeys(7), "Signal Handler Behavior"; init_pkru_value in Linux's arch/x86/mm/pkeys.c); a key that
 // forbade stores alone would let some threads read and kill others. So memory under the key is for
 // storing alone, and readers have a mapping of their own, which is under no key.
 //
