@@ -11,7 +11,6 @@
 #include <memory>
 #include <mutex>
 
-
 namespace nacre::pmem {
 namespace {
 
@@ -55,13 +54,9 @@ int map_with_pmem2(int descriptor, std::size_t bytes, pmem2_map** map) {
   if (const int failed = pmem2_source_from_fd(&raw_source, descriptor); failed != 0) return failed;
   const std::unique_ptr<pmem2_source, SourceDeleter> source(raw_source);
   // Whatever it is: that is the question.
-  if (const int failed =
-          pmem2_config_set_required_store_granularity(config.get(), PMEM2_GRANULARITY_PAGE);
-      failed != 0) {
-    return failed;
-  }
-  if (const int failed = pmem2_config_set_length(config.get(), bytes); failed != 0) return failed;
-  return pmem2_map_new(map, config.get(), source.get());
+  int failed = pmem2_config_set_required_store_granularity(config.get(), PMEM2_GRANULARITY_PAGE);
+  if (failed == 0) failed = pmem2_config_set_length(config.get(), bytes);
+  return failed != 0 ? failed : pmem2_map_new(map, config.get(), source.get());
 }
 
 /// 0, or the errno with which the kernel refused a mapping that stays persistent without msync.

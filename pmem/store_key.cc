@@ -21,8 +21,9 @@ Error unsupported(std::string_view why, int sys_errno) {
       .with_errno(sys_errno);
 }
 
-Error no_key(int sys_errno) {
-  const StoreKeySupport support = probe_store_keys();
+}  // namespace
+
+Error no_store_key(const StoreKeySupport& support, int sys_errno) {
   if (!support.processor) return unsupported("this processor has none (pku)", sys_errno);
   if (!support.kernel) {
     return unsupported("the kernel does not use this processor's (started with nopku?)", sys_errno);
@@ -30,8 +31,6 @@ Error no_key(int sys_errno) {
   if (sys_errno == ENOSPC) return unsupported("others in this process have taken all", sys_errno);
   return unsupported("the kernel refuses one", sys_errno);
 }
-
-}  // namespace
 
 StoreKeySupport probe_store_keys() noexcept {
   StoreKeySupport support;
@@ -56,8 +55,9 @@ Result<StoreKey> StoreKey::of_process() {
   const std::lock_guard lock(mutex);
   if (taken == 0) {
     // No access, not only no stores: every thread, this one too, then has the same rights.
-    const int number = probe_store_keys().kernel ? ::pkey_alloc(0, PKEY_DISABLE_ACCESS) : -1;
-    if (number <= 0) return no_key(probe_store_keys().kernel ? errno : 0);
+    const StoreKeySupport support = probe_store_keys();
+    const int number = support.kernel ? ::pkey_alloc(0, PKEY_DISABLE_ACCESS) : -1;
+    if (number <= 0) return no_store_key(support, support.kernel ? errno : 0);
     taken = number;
   }
   return StoreKey(taken);

@@ -30,6 +30,10 @@ struct StoreKeySupport {
 };
 StoreKeySupport probe_store_keys() noexcept;
 
+/// `unsupported`: why a process has no key, and what to do. `sys_errno`: of asking the kernel for
+/// one, or 0.
+Error no_store_key(const StoreKeySupport& support, int sys_errno);
+
 /// This thread's rights to the pages of each key: the register PKRU. REQUIRES: the kernel uses
 /// keys. RDPKRU and WRPKRU (Intel SDM volume 2) want ECX to be 0, and the latter EDX, too.
 #if defined(__x86_64__)

@@ -5,7 +5,8 @@ What `./dev coverage` runs, on programs that were built to count (preset coverag
 such as pmem; its tests are those of the programs PART_*_test and of the parts that follow. Prints each
 line that none reached, and exits with 1 when there is one. Lines are counted when a program ends: what
 a child that is killed, or ends by _exit, has reached is not. A closing brace alone is no line: it counts
-for what an exception would destroy there.
+for what an exception would destroy there. A statement over several lines is reached where one of them is:
+its first may count for the same.
 """
 
 import collections
@@ -92,12 +93,23 @@ def _counted(counts: pathlib.Path) -> Iterator[tuple[str, int, int]]:
                     yield str(path.relative_to(ROOT)), line["line_number"], line["count"]
 
 
+def _statements(source: list[str], lines: dict[int, int]) -> dict[int, int]:
+    """How often each statement was run, by its first line."""
+    statements: dict[int, int] = {}
+    first = 0
+    for line in sorted(line for line in lines if source[line - 1].strip() not in ("}", "};")):
+        ended = not first or any(text.rstrip().endswith((";", "{", "}", ":"))
+                                 for text in source[first - 1:line - 1])
+        first = line if ended else first
+        statements[first] = statements.get(first, 0) + lines[line]
+    return statements
+
+
 def _report(lines: Lines, part: str) -> int:
     missed = total = 0
     for name in sorted(lines):
         source = (ROOT / name).read_text().splitlines()
-        of_file = {line: times for line, times in lines[name].items()
-                   if source[line - 1].strip() not in ("}", "};")}
+        of_file = _statements(source, lines[name])
         total += len(of_file)
         for line in sorted(line for line, times in of_file.items() if times == 0):
             print(f"{name}:{line}: {source[line - 1].strip()}")

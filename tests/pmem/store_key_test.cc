@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <cerrno>
 #include <cstddef>
 
 #include "tests/support/result_matchers.h"
@@ -47,6 +48,16 @@ TEST(StoreKey, WhereThereAreNoneItIsUnsupportedAndSaysWhatToDo) {
   EXPECT_THAT(key.error().message(),
               testing::AllOf(testing::HasSubstr(probe_store_keys().processor ? "kernel" : "pku"),
                              testing::HasSubstr("open without overwrite_protection")));
+}
+
+TEST(StoreKey, WhyThereIsNoneIsSaid) {
+  const auto why = [](bool processor, bool kernel, int sys_errno) {
+    return no_store_key({.processor = processor, .kernel = kernel}, sys_errno).message();
+  };
+  EXPECT_THAT(why(false, false, 0), testing::HasSubstr("this processor has none"));
+  EXPECT_THAT(why(true, false, 0), testing::HasSubstr("started with nopku?"));
+  EXPECT_THAT(why(true, true, ENOSPC), testing::HasSubstr("others in this process"));
+  EXPECT_THAT(why(true, true, EINVAL), testing::HasSubstr("the kernel refuses"));
 }
 
 class StoreKeyDeathTest : public testing::Test {
