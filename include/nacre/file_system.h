@@ -135,7 +135,16 @@ inline Status FileSystem::link(const std::filesystem::path& from, const std::fil
       .with_path(from.string());
 }
 
-/// The kernel's files.
+/// The kernel's files, and NVMe namespaces past its block layer.
+///
+/// The character device of a namespace (/dev/ngXnY; Linux 5.13, by its name in sysfs) is a File of
+/// fixed size. Offset and size are multiples of its block (512 to 4096 bytes), memory is aligned to
+/// 4 bytes; `direct` changes nothing, `data_sync` sets FUA on each write, the syncs are a flush.
+/// `resize` and `preallocate` are `unsupported`, writing beyond its end is `no_space`, a device
+/// that fails a command is named with its NVMe status. Its block device (/dev/nvmeXnY) has the same
+/// bytes behind a page cache that does not learn of what is written here: whoever writes takes
+/// `lock_exclusive`, which is `busy` while a file system is mounted from there, and keeps one from
+/// being mounted. Before Linux 6.2 all of it takes CAP_SYS_ADMIN.
 class PosixFileSystem final : public FileSystem {
  public:
   Result<std::unique_ptr<File>> open(const std::filesystem::path& path,

@@ -367,8 +367,15 @@ struct IoBackendOptions {
   /// does.
   bool kernel_polls_submissions = false;
   /// io_uring: the device is polled for completions (IOPOLL). The backend then takes reads and
-  /// writes of files opened with `direct` alone.
+  /// writes of files opened with `direct` alone, and with `nvme_passthrough` syncs of namespaces.
   bool poll_device = false;
+  /// io_uring: reads, writes and syncs of an NVMe namespace (PosixFileSystem::open of /dev/ngXnY)
+  /// are commands that go past the block layer (Linux 5.19), which takes entries of twice the size.
+  /// A transfer larger than one command takes (at most 128 KiB) is one command after the other.
+  /// Without it the calls of the File carry them out, one at a time. With `poll_device` too, reads
+  /// and writes are polled for from Linux 6.5 on; an older kernel may crash on that, and gets no
+  /// such ring.
+  bool nvme_passthrough = false;
   /// Why `engine` was asked for, for IoBackendInfo::reason; empty: that it was.
   std::string reason = {};
 };

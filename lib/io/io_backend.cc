@@ -69,7 +69,8 @@ Result<std::unique_ptr<IoBackend>> make_io_backend(FileSystem& file_system,
                          UringWishes{.depth = options.depth,
                                      .single_thread = options.single_thread,
                                      .kernel_polls_submissions = options.kernel_polls_submissions,
-                                     .poll_device = options.poll_device},
+                                     .poll_device = options.poll_device,
+                                     .nvme_passthrough = options.nvme_passthrough},
                          std::move(reason));
   if (ring) return std::move(*ring);
   if (asked) return ring.error();

@@ -1,6 +1,8 @@
 #include "lib/io/posix_file.h"
 
 #include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,6 +15,7 @@
 
 #include "lib/base/try.h"
 #include "lib/io/errno_error.h"
+#include "lib/io/file_lock.h"
 #include "lib/io/transfer_parts.h"
 
 namespace nacre {
@@ -32,13 +35,6 @@ auto uninterrupted(Call call) {
   return result;
 }
 
-int set_lock(int descriptor, short type) noexcept {
-  struct flock whole_file{};
-  whole_file.l_type = type;
-  whole_file.l_whence = SEEK_SET;
-  return ::fcntl(descriptor, F_OFD_SETLK, &whole_file);
-}
-
 bool fits_a_file(std::uint64_t offset, std::uint64_t bytes) {
   return bytes <= kMaxFileBytes && offset <= kMaxFileBytes - bytes;
 }
@@ -49,7 +45,7 @@ PosixFile::PosixFile(int descriptor, bool direct, std::filesystem::path path)
     : descriptor_(descriptor), direct_(direct), path_(std::move(path)) {}
 
 PosixFile::~PosixFile() {
-  if (locked_) set_lock(descriptor_, F_UNLCK);
+  if (locked_) set_file_lock(descriptor_, F_UNLCK);
   // A failure here has nothing to say: whoever needs the bytes durable has synced and looked.
   ::close(descriptor_);
 }
@@ -181,11 +177,16 @@ Status PosixFile::sync() {
 Result<std::uint64_t> PosixFile::size() {
   struct stat status{};
   if (::fstat(descriptor_, &status) != 0) return failure(errno, "read the size of the file");
-  return static_cast<std::uint64_t>(status.st_size);
+  if (!S_ISBLK(status.st_mode)) return static_cast<std::uint64_t>(status.st_size);
+  std::uint64_t bytes = 0;
+  if (::ioctl(descriptor_, BLKGETSIZE64, &bytes) != 0) {
+    return failure(errno, "read the size of the block device");
+  }
+  return bytes;
 }
 
 Status PosixFile::lock_exclusive() {
-  if (set_lock(descriptor_, F_WRLCK) == 0) {
+  if (set_file_lock(descriptor_, F_WRLCK) == 0) {
     locked_ = true;
     return {};
   }

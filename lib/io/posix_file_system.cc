@@ -6,8 +6,10 @@
 #include <cerrno>
 #include <cstdio>
 #include <system_error>
+#include <utility>
 
 #include "lib/io/errno_error.h"
+#include "lib/io/nvme_file.h"
 #include "lib/io/posix_file.h"
 #include "nacre/file_system.h"
 
@@ -29,6 +31,18 @@ int open_uninterrupted(const std::filesystem::path& path, int flags) {
   return descriptor;
 }
 
+/// Opens an NVMe namespace, which refuses O_DIRECT as a character device does and has nothing else.
+/// Returns -1 with EINVAL for anything but one.
+int open_namespace(const std::filesystem::path& path, OpenOptions options) {
+  struct stat status{};
+  if (::stat(path.c_str(), &status) != 0 || !NvmeFile::is_one(status)) {
+    errno = EINVAL;
+    return -1;
+  }
+  options.direct = false;
+  return open_uninterrupted(path, open_flags(options));
+}
+
 }  // namespace
 
 Result<std::unique_ptr<File>> PosixFileSystem::open(const std::filesystem::path& path,
@@ -38,14 +52,21 @@ Result<std::unique_ptr<File>> PosixFileSystem::open(const std::filesystem::path&
                  "cannot open the file: `create` needs `writable`, `exclusive` needs `create`")
         .with_path(path.string());
   }
-  const int descriptor = open_uninterrupted(path, open_flags(options));
+  int descriptor = open_uninterrupted(path, open_flags(options));
+  if (descriptor < 0 && errno == EINVAL && options.direct) {
+    descriptor = open_namespace(path, options);
+  }
   if (descriptor < 0) return open_error_from_errno(errno, path, options);
+  struct stat status{};
+  const bool known = ::fstat(descriptor, &status) == 0;
+  if (known && NvmeFile::is_one(status)) {
+    auto space = NvmeFile::make(descriptor, options, path);
+    if (!space) return space.error();
+    return std::move(*space);
+  }
   auto file = std::make_unique<PosixFile>(descriptor, options.direct, path);
   // The kernel lets a directory be opened for reading; its reads would fail later, and worse.
-  struct stat status{};
-  if (::fstat(descriptor, &status) == 0 && S_ISDIR(status.st_mode)) {
-    return open_error_from_errno(EISDIR, path, options);
-  }
+  if (known && S_ISDIR(status.st_mode)) return open_error_from_errno(EISDIR, path, options);
   return file;
 }
 

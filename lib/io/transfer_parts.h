@@ -14,10 +14,11 @@ namespace nacre {
 inline constexpr std::size_t kMaxTransferBytes = std::size_t{1} << 30;
 inline constexpr std::size_t kMaxTransferParts = 1024;
 
-/// Puts into `parts` what `pieces` hold from their byte `skip` on, as far as one call takes it;
-/// returns how many bytes that is.
+/// Puts into `parts` what `pieces` hold from their byte `skip` on, as far as one call takes it, and
+/// at most `most` bytes; returns how many bytes that is.
 template <class Pieces>
-std::size_t gather_parts(const Pieces& pieces, std::size_t skip, std::vector<iovec>& parts) {
+std::size_t gather_parts(const Pieces& pieces, std::size_t skip, std::vector<iovec>& parts,
+                         std::size_t most = kMaxTransferBytes) {
   parts.clear();
   std::size_t gathered = 0;
   for (const auto& piece : pieces) {
@@ -25,7 +26,7 @@ std::size_t gather_parts(const Pieces& pieces, std::size_t skip, std::vector<iov
       skip -= piece.size();
       continue;
     }
-    const std::size_t bytes = std::min(piece.size() - skip, kMaxTransferBytes - gathered);
+    const std::size_t bytes = std::min(piece.size() - skip, most - gathered);
     if (bytes == 0 || parts.size() == kMaxTransferParts) break;
     // The kernel's type is one for reading and writing, and so without `const`.
     auto* const data = const_cast<std::byte*>(piece.data() + skip);

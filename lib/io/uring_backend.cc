@@ -241,8 +241,11 @@ bool UringBackend::refused(const UringStep& step) const {
   if (has_foreign_group(request)) return true;
   if (!wishes_.poll_device) return false;
   const bool transfer = request.kind == IoKind::kRead || request.kind == IoKind::kWrite;
+  const bool sync = request.kind == IoKind::kSync || request.kind == IoKind::kSyncData;
   if (!check_request(request)) return false;
-  return !transfer || !tables_.place_of(*request.file).direct;
+  if (!transfer && !sync) return true;
+  const UringTables::FilePlace place = tables_.place_of(*request.file);
+  return place.nvme == nullptr && (sync || !place.direct);
 }
 
 Error UringBackend::refusal(const IoRequest& request) const {
@@ -251,7 +254,8 @@ Error UringBackend::refusal(const IoRequest& request) const {
   if (has_foreign_group(request)) return foreign_group(request);
   return with_place(Error(ErrorCode::kInvalidArgument,
                           "an engine that polls its device takes reads and writes of files opened "
-                          "with `direct`, and nothing else; use a second one for the rest"),
+                          "with `direct`, and with `nvme_passthrough` those and syncs of NVMe "
+                          "namespaces, and nothing else; use a second one for the rest"),
                     request);
 }
 
@@ -285,6 +289,8 @@ void UringBackend::complete(UringStep& step, int result, std::optional<std::uint
     call_back(step);
     return finish(first);
   }
+  // The kernel's part was to find a buffer; the read is now one like any other.
+  if (fetched && tables_.place_of(*step.operation.request.file).nvme != nullptr) return start(step);
   if (fetched || result == -ECANCELED) {
     // The next one need not find that out again: each try takes the kernel 60 ms.
     no_workers_ = no_workers_ || result == -ECANCELED;

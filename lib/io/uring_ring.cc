@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 
@@ -9,7 +10,10 @@
 
 namespace nacre {
 
-UringRing::UringRing(UringSetup setup) noexcept : ring_(setup.ring), abilities_(setup.abilities) {
+UringRing::UringRing(UringSetup setup) noexcept
+    : ring_(setup.ring),
+      abilities_(setup.abilities),
+      wide_(setup.abilities.passes_commands ? 1 : 0) {
   // Entry and place are one and the same, so that publishing is one store.
   for (unsigned i = 0; i < ring_.sq.ring_entries; ++i) ring_.sq.array[i] = i;
 }
@@ -26,7 +30,7 @@ UringRing::~UringRing() {
 io_uring_sqe& UringRing::next_sqe(std::uint64_t mark) {
   io_uring_sqe* const sqe = io_uring_get_sqe(&ring_);
   NACRE_ASSERT(sqe != nullptr);
-  *sqe = {};
+  std::fill_n(sqe, 1U + wide_, io_uring_sqe{});
   sqe->user_data = mark;
   return *sqe;
 }
@@ -53,7 +57,7 @@ std::vector<std::uint64_t> UringRing::take_back_untaken() {
   std::vector<std::uint64_t> marks;
   const unsigned head = io_uring_smp_load_acquire(ring_.sq.khead);
   for (unsigned at = head; at != ring_.sq.sqe_tail; ++at) {
-    marks.push_back(ring_.sq.sqes[at & ring_.sq.ring_mask].user_data);
+    marks.push_back(ring_.sq.sqes[(at & ring_.sq.ring_mask) << wide_].user_data);
   }
   ring_.sq.sqe_head = ring_.sq.sqe_tail = head;
   io_uring_smp_store_release(ring_.sq.ktail, head);

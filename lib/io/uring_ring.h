@@ -60,7 +60,7 @@ class UringRing {
     const unsigned tail = io_uring_smp_load_acquire(ring_.cq.ktail);
     const unsigned head = *ring_.cq.khead;
     if (head == tail) return std::nullopt;
-    const io_uring_cqe& cqe = ring_.cq.cqes[head & ring_.cq.ring_mask];
+    const io_uring_cqe& cqe = ring_.cq.cqes[(head & ring_.cq.ring_mask) << wide_];
     Completion completion{.mark = cqe.user_data, .result = cqe.res, .buffer = {}};
     if ((cqe.flags & IORING_CQE_F_BUFFER) != 0) {
       completion.buffer = cqe.flags >> IORING_CQE_BUFFER_SHIFT;
@@ -77,6 +77,7 @@ class UringRing {
 
   io_uring ring_;
   const UringAbilities abilities_;
+  const unsigned wide_;  // 1 when entries and completions have twice their size, or else 0.
   const ForkGuard fork_guard_;
 };
 

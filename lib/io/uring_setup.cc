@@ -1,11 +1,13 @@
 #include "lib/io/uring_setup.h"
 
 #include <sys/resource.h>
+#include <sys/utsname.h>
 
 #include <algorithm>
 #include <array>
 #include <bit>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <fstream>
 #include <string>
@@ -23,10 +25,13 @@ namespace {
 constexpr unsigned kIdlePollerMs = 50;
 
 struct SetupFlag {
-  unsigned bit;
+  unsigned bit;            // Or two that go together.
   std::string_view name;   // Empty: not worth a line of its own.
   std::string_view since;  // The kernel that has it.
 };
+
+/// Entries with room for a command, and completions with room for its answer.
+constexpr unsigned kCommandEntries = IORING_SETUP_SQE128 | IORING_SETUP_CQE32;
 
 // In the order in which they are given up when the kernel refuses all of them together.
 constexpr std::array kSetupFlags{
@@ -34,16 +39,35 @@ constexpr std::array kSetupFlags{
     SetupFlag{IORING_SETUP_SINGLE_ISSUER, "single_issuer", "6.0"},
     SetupFlag{IORING_SETUP_COOP_TASKRUN, "coop_taskrun", "5.19"},
     SetupFlag{IORING_SETUP_SUBMIT_ALL, "", "5.18"},
+    SetupFlag{kCommandEntries, "nvme_passthrough", "5.19"},
     SetupFlag{IORING_SETUP_IOPOLL, "iopoll", "5.1"},
     SetupFlag{IORING_SETUP_SQPOLL, "sqpoll", "5.11"},
 };
 
 constexpr std::string_view kSwitchedOff = "all that is optional was switched off";
 
+/// Linux before 6.5 keeps, of a command that has ended, what is left to do for it in the place
+/// where its polling looks for the address of a transfer (commit 9408d8a37e6c). A command that
+/// another thread has submitted, or that has failed beside others, then crashes the kernel (seen
+/// on 6.1).
+bool polls_commands_safely() {
+  utsname system{};
+  int major = 0;
+  int minor = 0;
+  if (::uname(&system) != 0) return false;
+  if (std::sscanf(system.release, "%d.%d", &major, &minor) != 2) return false;
+  return major > 6 || (major == 6 && minor >= 5);
+}
+
+bool may_poll_device(const UringWishes& wishes) {
+  return !wishes.nvme_passthrough || wishes.trusts_kernel || polls_commands_safely();
+}
+
 unsigned wished_flags(const UringWishes& wishes) {
   unsigned flags = 0;
   if (wishes.kernel_polls_submissions) flags |= IORING_SETUP_SQPOLL;
-  if (wishes.poll_device) flags |= IORING_SETUP_IOPOLL;
+  if (wishes.poll_device && may_poll_device(wishes)) flags |= IORING_SETUP_IOPOLL;
+  if (wishes.nvme_passthrough) flags |= kCommandEntries;
   if (!wishes.optional_features) return flags;
   flags |= IORING_SETUP_SUBMIT_ALL;
   if (!wishes.single_thread) return flags;
@@ -90,6 +114,13 @@ std::string why_no_flag(const SetupFlag& flag, const UringWishes& wishes, int sy
   }
   if (flag.bit == IORING_SETUP_IOPOLL && !wishes.poll_device) {
     return "not asked for (`poll_device`)";
+  }
+  if (flag.bit == IORING_SETUP_IOPOLL && !may_poll_device(wishes)) {
+    return "Linux before 6.5 may crash when it polls for commands; it polls without "
+           "`nvme_passthrough`";
+  }
+  if (flag.bit == kCommandEntries && !wishes.nvme_passthrough) {
+    return "not asked for (`nvme_passthrough`)";
   }
   if (!wishes.optional_features) return std::string(kSwitchedOff);
   if (flag.bit == IORING_SETUP_COOP_TASKRUN || wishes.kernel_polls_submissions) {
@@ -196,6 +227,8 @@ void survey_operations(Survey& survey, UringSetup& setup) {
   survey.note("async_reads", can.async_flag, !can.polls_device,
               "a ring that polls its device has no workers");
   const Probe probe(setup.ring);
+  // Commands from registered memory came with Linux 6.1, and so did this operation.
+  can.commands_from_registered = can.passes_commands && probe.has(IORING_OP_SENDMSG_ZC);
   survey.operation("allocate", can.allocates, probe, IORING_OP_FALLOCATE, "5.6");
   survey.operation("advise", can.advises, probe, IORING_OP_FADVISE, "5.6");
   survey.operation("truncate", can.truncates, probe, kUringOpFtruncate, "6.9");
@@ -262,6 +295,7 @@ Result<UringSetup> set_up_uring(const UringWishes& wishes) {
   setup.abilities.deferred = (flags & IORING_SETUP_DEFER_TASKRUN) != 0;
   setup.abilities.kernel_polls_submissions = (flags & IORING_SETUP_SQPOLL) != 0;
   setup.abilities.polls_device = (flags & IORING_SETUP_IOPOLL) != 0;
+  setup.abilities.passes_commands = (flags & kCommandEntries) != 0;
   for (const SetupFlag& flag : kSetupFlags) {
     if (flag.name.empty()) continue;
     const bool on = (flags & flag.bit) != 0;

@@ -22,6 +22,10 @@ struct UringWishes {
   bool single_thread = false;
   bool kernel_polls_submissions = false;
   bool poll_device = false;
+  bool nvme_passthrough = false;
+  /// Polls for commands also where the kernel may crash on it (lib/io/uring_setup.cc): for tests
+  /// that know what they send.
+  bool trusts_kernel = false;
   /// False leaves off all that a ring can do without: for tests of what then takes its place.
   bool optional_features = true;
 };
@@ -31,6 +35,8 @@ struct UringAbilities {
   bool deferred = false;                  ///< SINGLE_ISSUER, DEFER_TASKRUN.
   bool kernel_polls_submissions = false;  ///< SQPOLL.
   bool polls_device = false;              ///< IOPOLL.
+  bool passes_commands = false;           ///< To NVMe namespaces: SQE128, CQE32.
+  bool commands_from_registered = false;  ///< Such commands take registered memory.
   bool registers_ring = false;
   bool registers_files = false;
   bool registers_buffers = false;

@@ -15,6 +15,7 @@
 #include "lib/io/io_errors.h"
 #include "lib/io/lent_buffer.h"
 #include "lib/io/transfer_parts.h"
+#include "lib/io/uring_command.h"
 #include "nacre/io_buffer_group.h"
 
 namespace nacre {
@@ -55,6 +56,9 @@ bool open_directory(UringStep& step) {
 
 bool fits_table(UringStep& step, const UringAbilities& can, const UringTables& tables) {
   const IoRequest& request = step.operation.request;
+  if (const NvmeFile* const nvme = tables.place_of(*request.file).nvme; nvme != nullptr) {
+    return can.passes_commands && fits_command(step, *nvme, can);
+  }
   if (request.file->file().native_handle() < 0) return false;
   switch (request.kind) {
     case IoKind::kRead:
@@ -129,8 +133,11 @@ void prepare_on_path(UringStep& step, io_uring_sqe& sqe) {
 bool prepare_on_file(UringStep& step, const UringAbilities& can, const UringTables& tables,
                      io_uring_sqe& sqe) {
   const IoRequest& request = step.operation.request;
+  const UringTables::FilePlace place = tables.place_of(*request.file);
   bool breaks_links = false;
-  if (step.syncing || request.kind == IoKind::kSyncData) {
+  if (place.nvme != nullptr) {
+    prepare_command(step, *place.nvme, can, tables, sqe);
+  } else if (step.syncing || request.kind == IoKind::kSyncData) {
     sqe.opcode = IORING_OP_FSYNC;
     sqe.fsync_flags = IORING_FSYNC_DATASYNC;
   } else if (request.kind == IoKind::kSync) {
@@ -147,7 +154,6 @@ bool prepare_on_file(UringStep& step, const UringAbilities& can, const UringTabl
   } else {
     breaks_links = prepare_transfer(step, can, tables, sqe);
   }
-  const UringTables::FilePlace place = tables.place_of(*request.file);
   sqe.fd = place.descriptor;
   if (place.registered) sqe.flags |= IOSQE_FIXED_FILE;
   return breaks_links;
@@ -210,6 +216,27 @@ UringVerdict judge_failure(UringStep& step, int sys_errno) {
   return end(step, failure(step, sys_errno));
 }
 
+/// A command has done all that it was asked for, or has ended with the device's `status`.
+UringVerdict judge_command(UringStep& step, int status) {
+  const IoRequest& request = step.operation.request;
+  const std::filesystem::path& path = step.commanded->path();
+  if (!transfers(request)) {
+    if (status == 0) return end(step, {});
+    return end(step, nvme_error(status, "make written data durable", path));
+  }
+  const std::uint64_t left = step.commanded->space().bytes() - request.offset;
+  if (status == 0) {
+    step.done += step.asked;
+    step.tries = 0;
+    const std::size_t whole = std::min<std::uint64_t>(request.buffer_bytes(), left);
+    return step.done < whole ? UringVerdict::kAgain : end(step, {});
+  }
+  if (nvme_may_retry(status) && ++step.tries < kNvmeTries) return UringVerdict::kAgain;
+  const bool reads = request.kind == IoKind::kRead;
+  return end(step, nvme_error(status, reads ? "read the namespace" : "write to the namespace", path)
+                       .with_offset(request.offset + step.done));
+}
+
 UringVerdict judge_transfer(UringStep& step, std::size_t moved) {
   const bool reads = step.operation.request.kind == IoKind::kRead;
   const std::size_t whole = step.operation.request.buffer_bytes();
@@ -244,6 +271,9 @@ void UringStep::reset() {
   done = 0;
   asked = 0;
   tries = 0;
+  commanded = nullptr;
+  from_registered = false;
+  plain_memory = false;
   sync_follows = false;
   syncing = false;
   on_host = false;
@@ -295,7 +325,15 @@ void prepare_fetch(UringStep& step, int empty_file, io_uring_sqe& sqe) {
 
 UringVerdict judge(UringStep& step, int result) {
   const IoRequest& request = step.operation.request;
+  if (result == -EINVAL && step.from_registered) {
+    // Linux before 6.12 takes for the command's what the registered area holds in all, which may be
+    // more pieces than a command has (blk_rq_map_user_bvec).
+    step.from_registered = false;
+    step.plain_memory = true;
+    return UringVerdict::kAgain;
+  }
   if (result < 0) return judge_failure(step, -result);
+  if (step.commanded != nullptr) return judge_command(step, result);
   if (!transfers(request) || step.syncing) return end(step, {});
   return judge_transfer(step, static_cast<std::size_t>(result));
 }

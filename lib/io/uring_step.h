@@ -51,6 +51,10 @@ struct UringStep final : IoOperation::Scratch {
   bool fetching = false;      ///< The kernel gets it a buffer, and does no more of it.
   int directory = -1;         ///< Descriptor, while a directory is synced.
   std::vector<iovec> parts;
+  /// Where the kernel's command goes, when it has one (lib/io/uring_command.h).
+  const NvmeFile* commanded = nullptr;
+  bool from_registered = false;  ///< That command names registered memory.
+  bool plain_memory = false;     ///< It may not: the kernel has refused it.
 
   /// Before it begins, or begins anew from the start.
   void reset();

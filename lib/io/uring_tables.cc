@@ -54,7 +54,9 @@ UringTables::UringTables()
       free_memory_(all_slots(kUringMemorySlots)) {}
 
 int UringTables::attach_file(UringRing& ring, const File& file) {
-  const int descriptor = file.native_handle();
+  const auto* const nvme =
+      ring.abilities().passes_commands ? dynamic_cast<const NvmeFile*>(&file) : nullptr;
+  const int descriptor = nvme != nullptr ? nvme->descriptor() : file.native_handle();
   if (descriptor < 0 || free_files_.empty()) return -1;
   const int slot = free_files_.back();
   free_files_.pop_back();
@@ -62,8 +64,9 @@ int UringTables::attach_file(UringRing& ring, const File& file) {
   const int flags = flags_of(descriptor);
   entry = {.file = &file,
            .descriptor = descriptor,
-           .direct = direct_in(flags),
-           .data_sync = data_sync_in(flags)};
+           .direct = nvme != nullptr || direct_in(flags),
+           .data_sync = nvme == nullptr && data_sync_in(flags),
+           .nvme = nvme};
   // A file the kernel's table has no room for goes by its descriptor.
   entry.registered =
       ring.abilities().registers_files &&
@@ -92,7 +95,8 @@ UringTables::FilePlace UringTables::place_of(const IoFile& file) const {
   return {.descriptor = entry.registered ? file.slot() : entry.descriptor,
           .registered = entry.registered,
           .direct = entry.direct,
-          .data_sync = entry.data_sync};
+          .data_sync = entry.data_sync,
+          .nvme = entry.nvme};
 }
 
 bool UringTables::knows(const IoFile& file) const noexcept {

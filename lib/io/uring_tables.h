@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "lib/io/nvme_file.h"
 #include "lib/io/uring_ring.h"
 #include "nacre/file_system.h"
 #include "nacre/io.h"
@@ -30,6 +31,8 @@ class UringTables {
     bool registered = false;
     bool direct = false;     ///< Opened with O_DIRECT.
     bool data_sync = false;  ///< Opened with O_DSYNC.
+    /// The namespace that takes commands from the ring, and nothing else; null for all other files.
+    const NvmeFile* nvme = nullptr;
   };
 
   /// Returns a slot; -1 when the table is full or no descriptor stands behind `file`.
@@ -60,6 +63,7 @@ class UringTables {
     bool registered = false;
     bool direct = false;
     bool data_sync = false;
+    const NvmeFile* nvme = nullptr;
   };
 
   std::vector<FileEntry> files_;

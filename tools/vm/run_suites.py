@@ -36,6 +36,12 @@ def run(machine: Machine, boot: Boot, folder: pathlib.Path, report: Report) -> N
                       disks=[str(media.blank_disk(folder))])
     with Guest(machine, folder / "out", options) as guest:
         for place in boot.places:
+            if place.variable:
+                for suite in boot.suites:
+                    if suite.place == place.name:
+                        report(_run_suite(machine, guest, boot, suite,
+                                          f"{place.variable}={place.device}"))
+                continue
             make = place.make.format(device=place.device)
             guest.expect(f"{make} && mount -o {place.mount_options} {place.device} {PLACE}")
             report(_ask_doctor(machine, guest, boot, place))
@@ -66,13 +72,14 @@ def _ask_doctor(machine: Machine, guest: Guest, boot: Boot, place: Place) -> Out
     return Outcome(name, failed=1 if wrong else 0, detail="\n".join(wrong))
 
 
-def _run_suite(machine: Machine, guest: Guest, boot: Boot, suite: Suite) -> Outcome:
+def _run_suite(machine: Machine, guest: Guest, boot: Boot, suite: Suite,
+               place: str = f"TMPDIR={PLACE}") -> Outcome:
     name = f"{boot.name}: {suite.place}: {suite.program}"
     command = quoted("timeout", "-k", 20, SUITE_SECONDS, machine.build / "tests" / suite.program,
                      f"--gtest_filter={suite.cases}", "--gtest_brief=1", "--gtest_color=no")
     began = time.monotonic()
     try:
-        ended = guest.run(f"export TMPDIR={PLACE}; {command}", SUITE_SECONDS + 60)
+        ended = guest.run(f"export {place}; {command}", SUITE_SECONDS + 60)
     except GuestDied as why:
         return Outcome(name, failed=1, detail=str(why))
     tests = _counted(r"^\[==========\] (\d+) tests? ", ended.output)

@@ -17,6 +17,8 @@ class Place(NamedTuple):
     mount_options: str
     # Of `nacre doctor --json`: names, as a path, and their values.
     doctor: dict[str, object]
+    # Without a file system: the tests get the device itself, by this variable.
+    variable: str = ""
 
 
 class Suite(NamedTuple):
@@ -50,6 +52,7 @@ DAX_XFS = Place("xfs-dax", XFS, "/dev/pmem0", "dax", _dax("cache_line", "cache_l
 NO_DAX_EXT4 = Place("ext4-no-dax", EXT4, "/dev/pmem0", "dax=never", BLOCK)
 EADR_EXT4 = Place("ext4-eadr", EXT4, "/dev/pmem0", "dax", _dax("byte", "durable_cache"))
 NVME_EXT4 = Place("ext4-nvme", EXT4, "/dev/nvme0n1", "defaults", BLOCK)
+NVME_RAW = Place("raw-nvme", "", "/dev/ng0n1", "", {}, variable="NACRE_TEST_NVME")
 NVME_XFS = Place("xfs-nvme", XFS, "/dev/nvme0n1", "defaults", BLOCK)
 
 # What lies in memory whatever TMPDIR says is the host's to test, and so are emulated domains.
@@ -91,7 +94,7 @@ BOOTS = [
         *_structures(DAX_XFS),
         *_each(NO_DAX_EXT4, ["pmem_choose_domain_test", "pmem_mapping_test"]),
     ]),
-    Boot("NVMe", [NVME_EXT4, NVME_XFS], [
+    Boot("NVMe", [NVME_EXT4, NVME_XFS, NVME_RAW], [
         *_each(NVME_EXT4, ["pmem_block_region_test"]),
         *_structures(NVME_EXT4),
         Suite(NVME_EXT4.name, "io_posix_backend_test", "*IoBackendContract*DiskDirect"),
@@ -100,6 +103,8 @@ BOOTS = [
               "*UringBackendTest*:*IoBackendContract*KernelPollsDiskDirect:"
               "*GroupContract*SharedDiskDirect"),
         *_each(NVME_XFS, ["pmem_block_region_test"]),
+        # Commands past the block layer; and that reads which are polled for raise no interrupts.
+        Suite(NVME_RAW.name, "io_nvme_file_test"),
     ]),
     Boot("eADR", [EADR_EXT4], [
         Suite(EADR_EXT4.name, REGIONS, CACHES_KEPT),

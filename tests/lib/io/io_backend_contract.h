@@ -26,6 +26,10 @@ struct IoBackendCase {
   bool tmpfs = false;          ///< Files lie in memory.
   bool direct = false;         ///< Files are opened with O_DIRECT.
   bool single_thread = false;  ///< It belongs to the thread that made it.
+  /// Every file that `create` makes is the NVMe namespace given to the tests, zeroed at its
+  /// beginning (tests/support/test_namespace.h). It has neither a name of its own nor a size that
+  /// changes.
+  bool on_namespace = false;
   /// Null: the kernel's. Another one lies in memory that a forked child has a copy of, works there
   /// too, and knows no limits of the kernel's.
   std::function<std::shared_ptr<FileSystem>()> file_system = {};
@@ -41,8 +45,11 @@ class IoBackendContract : public testing::TestWithParam<IoBackendCase> {
   std::filesystem::path in_directory(std::string_view name) const {
     return directory_.path() / name;
   }
+  /// Where tests skip what takes names, sizes, or several files.
+  static bool on_namespace() { return GetParam().on_namespace; }
+  static constexpr std::string_view kNoFiles = "a namespace is no file of a file system";
   bool exists(std::string_view name) { return file_system_.stat(in_directory(name)).has_value(); }
-  /// A new file of this case's kind, known to the backend.
+  /// A new file of this case's kind, known to the backend. Where it lies is told by its path.
   IoFile& create(std::string_view name);
 
   IoRequest read(const IoFile& file, std::uint64_t offset, std::span<std::byte> into);
@@ -55,6 +62,8 @@ class IoBackendContract : public testing::TestWithParam<IoBackendCase> {
   /// As one chain.
   std::vector<std::unique_ptr<IoOperation>> run_chain(std::vector<IoRequest> steps);
   std::unique_ptr<IoOperation> run_one(IoRequest request);
+  /// How long `file` is; of a namespace, before its first block of zeros.
+  std::uint64_t leading_bytes(const IoFile& file);
   /// What `create` has made is not known to the backend any more.
   void forget_files() { io_files_.clear(); }
   /// `submitters` threads submit what `steps(thread, round)` makes, `rounds` times each, and end;

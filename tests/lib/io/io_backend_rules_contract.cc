@@ -47,7 +47,7 @@ TEST_P(IoBackendContract, AnOperationGoesFromBackendToBackend) {
       run_at(*backend, operation);
       ASSERT_OK(operation.outcome);
       offset += kBlock;
-      EXPECT_EQ(file.file().size().value(), offset);
+      EXPECT_EQ(leading_bytes(file), offset);
     }
   }
 }
@@ -55,6 +55,7 @@ TEST_P(IoBackendContract, AnOperationGoesFromBackendToBackend) {
 // A write to a file that had the same place in another backend's table once went into this
 // backend's file of that place.
 TEST_P(IoBackendContract, AFileOfAnotherBackendIsNotTakenForOneOfItsOwn) {
+  if (on_namespace()) GTEST_SKIP() << kNoFiles;
   IoFile& file = create("a");
   const auto other = GetParam().make(file_system_);
   ASSERT_OK(other);
@@ -112,7 +113,7 @@ TEST_P(IoBackendContract, AForkedChildIsToldThatItIsClosed) {
   };
   EXPECT_EQ(exit_status(fork_child(in_child)), 0);
   ASSERT_OK(run_one(write(file, 0, source.span()))->outcome);
-  EXPECT_EQ(file.file().size().value(), kBlock);
+  EXPECT_EQ(leading_bytes(file), kBlock);
 }
 
 TEST_P(IoBackendContract, MistakesOfTheProgrammerAreAsserted) {
@@ -169,7 +170,7 @@ TEST_P(IoBackendContract, RequestsThatMeanNothingAreRefused) {
   cut.kind = IoKind::kRemove;
   cut.path = in_directory("a").native() + std::string("\0b", 2);
   EXPECT_THAT(run_one(std::move(cut))->outcome, has_code(ErrorCode::kInvalidArgument));
-  EXPECT_TRUE(exists("a"));
+  EXPECT_EQ(exists("a"), !on_namespace());
 }
 
 TEST_P(IoBackendContract, AVeryLongWaitIsAWait) {

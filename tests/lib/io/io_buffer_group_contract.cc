@@ -154,6 +154,7 @@ TEST_P(IoBufferGroupContract, AReadGetsABufferAndItsOwnerGivesItBack) {
 }
 
 TEST_P(IoBufferGroupContract, TheBufferIsAsLongAsWhatWasRead) {
+  if (on_namespace()) GTEST_SKIP() << kNoFiles;
   IoFile& file = create_filled("a", 4);
   for (const bool registered : kRegistered) {
     Lender lender(backend(), registered);
@@ -184,7 +185,7 @@ TEST_P(IoBufferGroupContract, WithEveryBufferLentAReadIsBusyUntilOneComesBack) {
       const auto refused = run_one(lender.read(file, 0, kBlock));
       ASSERT_THAT(refused->outcome, has_code(ErrorCode::kBusy));
       EXPECT_THAT(refused->outcome.error().message(), testing::HasSubstr("none of the 4 buffers"));
-      EXPECT_EQ(refused->outcome.error().path(), in_directory("a").string());
+      EXPECT_EQ(refused->outcome.error().path(), file.file().path().string());
       EXPECT_EQ(refused->transferred, 0U);
       EXPECT_TRUE(refused->request.buffers.empty());
       held.pop_front();
@@ -213,6 +214,7 @@ TEST_P(IoBufferGroupContract, AMistakeTakesNoBuffer) {
 }
 
 TEST_P(IoBufferGroupContract, AReadThatFailsKeepsNoBuffer) {
+  if (on_namespace()) GTEST_SKIP() << kNoFiles;
   IoFile& file = create_filled("a", 8);
   Unreadable bad(open("b"));
   const IoFile unreadable(backend(), bad);
@@ -236,6 +238,7 @@ TEST_P(IoBufferGroupContract, AReadThatFailsKeepsNoBuffer) {
 }
 
 TEST_P(IoBufferGroupContract, AFileWithoutADescriptorIsReadIntoOneToo) {
+  if (on_namespace()) GTEST_SKIP() << kNoFiles;
   IoFile& file = create_filled("a", 8);
   NoDescriptor plain(open("a"));
   const IoFile known(backend(), plain);
@@ -275,6 +278,7 @@ TEST_P(IoBufferGroupContract, StepsOfAChainGetBuffers) {
 }
 
 TEST_P(IoBufferGroupContract, AReadBehindAFailedStepGetsNone) {
+  if (on_namespace()) GTEST_SKIP() << kNoFiles;
   IoFile& file = create_filled("a", 8);
   Unreadable bad(open("b"));
   const IoFile unreadable(backend(), bad);

@@ -24,8 +24,11 @@ class IoBufferGroupContract : public IoBackendContract {
   IoFile& create_filled(std::string_view name, std::size_t blocks);
   std::string content(std::size_t offset, std::size_t bytes) const {
     offset = std::min(offset, content_->span().size());
-    bytes = std::min(bytes, content_->span().size() - offset);
-    return {reinterpret_cast<const char*>(content_->span().data()) + offset, bytes};
+    const std::size_t filled = std::min(bytes, content_->span().size() - offset);
+    std::string text(reinterpret_cast<const char*>(content_->span().data()) + offset, filled);
+    // Behind it a namespace goes on, with zeros.
+    if (on_namespace()) text.resize(bytes);
+    return text;
   }
   std::unique_ptr<File> open(std::string_view name);
   /// No buffer is lost: all of them can be had at once, and hold what was read.
