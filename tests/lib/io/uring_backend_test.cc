@@ -47,6 +47,7 @@ std::vector<IoBackendCase> every_case() {
       {"Shared", {}},
       {"SingleThread", {.single_thread = true}},
       {"KernelPolls", {.kernel_polls_submissions = true}},
+      {"WideEntries", {.nvme_passthrough = true}},
       {"NoFeatures", {.optional_features = false}},
       // Where nothing fits but one chain.
       {"Shallow", {.depth = IoScheduler::kMaxChain}},
