@@ -92,13 +92,16 @@ Sequence WriteLog::newest_durable() const noexcept {
   return std::max(written, Sequence{order_.passed.load(std::memory_order_seq_cst)});
 }
 
-/// A barrier that comes later is above `moment`, which was known before.
+/// A barrier that comes later is above `moment`, which was known before. One that was passed bounds
+/// nothing any more: what is of it may have been merged by now with what it hides, so that at a
+/// moment below it nothing would be left to be seen.
 Sequence WriteLog::before_barrier(Sequence moment) const noexcept {
   std::uint64_t barrier = order_.barrier.load(std::memory_order_seq_cst);
   for (; barrier == kUndecided; barrier = order_.barrier.load(std::memory_order_seq_cst)) {
     std::this_thread::yield();
   }
-  return barrier == 0 ? moment : std::min(moment, Sequence{barrier - 1});
+  const bool bounds = barrier > order_.passed.load(std::memory_order_seq_cst);
+  return bounds ? std::min(moment, Sequence{barrier - 1}) : moment;
 }
 
 WriteLog::Barrier::Barrier(WriteLog& log) : log_(log) {
