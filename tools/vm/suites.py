@@ -67,18 +67,20 @@ PERSISTENCE = ("pmem_mapping_test", "pmem_choose_domain_test", "pmem_media_guard
 REGIONS = "pmem_mapped_region_test"
 # With protection keys: that stray stores fault; without: the error.
 PROTECTION = ("pmem_store_key_test", "wal_overwrite_protection_test")
-CACHES_LOST = f"{HERE}:*durable_cache*"
-CACHES_KEPT = f"{HERE}:*cache_line*"
+# Everything once more with overwrite protection, which is tried in the first place alone.
+PROTECTED = "*Protected*"
+CACHES_LOST = f"{HERE}:{PROTECTED}:*durable_cache*"
+CACHES_KEPT = f"{HERE}:{PROTECTED}:*cache_line*"
 
 
 def _each(place: Place, programs: Sequence[str], cases: str = HERE) -> list[Suite]:
     return [Suite(place.name, program, cases) for program in programs]
 
 
-def _structures(place: Place) -> list[Suite]:
+def _structures(place: Place, cases: str = f"{HERE}:{PROTECTED}") -> list[Suite]:
     """What stands on a domain."""
-    return [*_each(place, ["log_log_test", "store_store_test"]),
-            Suite(place.name, "wal_wal_test", f"{HERE}:{SLOW}")]
+    return [*_each(place, ["log_log_test", "store_store_test"], cases),
+            Suite(place.name, "wal_wal_test", f"{cases}:{SLOW}")]
 
 
 def _dispatch(place: Place) -> list[Suite]:
@@ -89,7 +91,7 @@ def _dispatch(place: Place) -> list[Suite]:
 BOOTS = [
     Boot("NVDIMM", [DAX_EXT4, DAX_XFS, NO_DAX_EXT4], [
         *_each(DAX_EXT4, [REGIONS, *PERSISTENCE, *PROTECTION]),
-        *_structures(DAX_EXT4),
+        *_structures(DAX_EXT4, HERE),
         Suite(DAX_XFS.name, REGIONS, CACHES_LOST),
         *_structures(DAX_XFS),
         *_each(NO_DAX_EXT4, ["pmem_choose_domain_test", "pmem_mapping_test"]),
